@@ -1,0 +1,252 @@
+"""The bus, as clients and drones see it: one connection at a time that is made again when it is lost.
+
+From: client, drone.  To: the bus; and the other way round.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from swarmage.bus import frames
+from swarmage.bus.connection import Connection
+from swarmage.bus.delivery import Delivery
+from swarmage.bus.dialects import dialect_of
+from swarmage.bus.dialects.dialect import Dialect
+from swarmage.bus.dialects.embedded import EmbeddedDialect
+from swarmage.bus.frames import Frame
+from swarmage.bus.receipt import Receipts
+from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.errors import BusError, BusRefused, ConnectionLost, LoginRefused
+from swarmage.settings import Address
+from swarmage.wire.message import Message
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY = 0.1
+LONGEST_RETRY = 2.0
+"""Seconds: a restarted bus has everybody back well within 5 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What is taken from a destination, again after each reconnect.
+
+    Attributes:
+        id: unique within the connection.
+        destination: what to take from.
+        receive: called in the reading thread with all deliveries of one read; must neither raise nor wait.
+        ack: ``auto``, ``client`` or ``client-individual`` (STOMP 1.2, "SUBSCRIBE ack Header").
+        prefetch: how many unacknowledged messages the bus may have out here.
+        browser: look at the messages and take none.
+    """
+
+    id: str
+    destination: str
+    receive: Callable[[list[Delivery]], None]
+    ack: str = "client-individual"
+    prefetch: int = 1
+    browser: bool = False
+
+
+class Bus:
+    """A connection that mends itself.
+
+    One keeper thread (named ``bus``) connects, beats and connects again; the reading thread is stomp.py's.
+    `on_connected` and `on_lost` are called in the keeper's or the reading thread and must neither raise nor wait.
+    """
+
+    def __init__(self, address: Address, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.address = address
+        self.dialect: Dialect = EmbeddedDialect()
+        self.on_connected: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[Connection], None] = lambda connection: None
+        self._clock = clock
+        self._subscriptions: dict[str, Subscription] = {}
+        self.receipts = Receipts()
+        self._connection: Connection | None = None  # set by the keeper under the condition
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._last_error: BusError | None = None
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def server(self) -> str:
+        """What the bus calls itself, empty while there is no connection."""
+        connection = self._connection
+        return connection.server if connection is not None else ""
+
+    def start(self, timeout: float) -> None:
+        """Connect, and keep connected from then on; safe to call twice.
+
+        Raises:
+            BusUnreachable: no bus within `timeout` seconds.
+            LoginRefused: the bus does not take the login and passcode.
+        """
+        with self._changed:
+            if self._keeper is not None:
+                return  # connected once: it mends itself from now on, and who needs it waits in `connection`
+            self._stopping = False
+            self._last_error = None
+            self._keeper = threading.Thread(target=self._keep, name="bus", daemon=True)
+            self._keeper.start()
+        try:
+            self.connection(timeout)
+        except BusError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Say goodbye and end the connection; safe to call twice."""
+        with self._changed:
+            self._stopping = True
+            connection, keeper, self._keeper = self._connection, self._keeper, None
+            self._changed.notify_all()
+        if connection is not None and not connection.lost:
+            self._say_goodbye(connection)
+            connection.close()
+        if keeper is not None and keeper is not threading.current_thread():
+            keeper.join(timeout=5)
+
+    def _say_goodbye(self, connection: Connection) -> None:
+        number, receipt = self.receipts.expect()
+        try:
+            connection.write(frames.encode("DISCONNECT", {"receipt": number}))
+            receipt.wait(2.0)  # the receipt says that all before it has been taken in ("DISCONNECT")
+        except BusError as error:
+            logger.debug("no goodbye: %s", error)
+
+    def connection(self, timeout: float) -> Connection:
+        """Return the present connection, waiting for one if need be.
+
+        Raises:
+            BusError: there is none within `timeout` seconds; the error says why the last attempt failed.
+        """
+        deadline = self._clock.monotonic() + timeout
+        with self._changed:
+            while True:
+                connection = self._connection
+                if connection is not None and not connection.lost:
+                    return connection
+                error, left = self._last_error, deadline - self._clock.monotonic()
+                if self._stopping or left <= 0 or isinstance(error, LoginRefused):
+                    raise error or ConnectionLost(f"no connection to the bus at {self.address} after {timeout:.1f} s")
+                self._changed.wait(left)
+
+    def send_frame(self, message: Message, transaction: str | None = None) -> bytes:
+        """Write a message as a SEND frame in this bus's dialect."""
+        head = (
+            f"SEND\ndestination:{message.destination}\nsignature:{message.signature}\n"
+            f"{self.dialect.send_headers(message, self._clock.wall())}content-length:{len(message.body)}\n"
+        )
+        if transaction is not None:
+            head += f"transaction:{transaction}\n"
+        return b"%b\n%b\0" % (head.encode(), message.body)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Take from a destination from now on, also after reconnects."""
+        with self._changed:  # the keeper subscribes a new connection under the same lock: none is left out
+            self._subscriptions[subscription.id] = subscription
+            if self._connection is not None and not self._connection.lost:
+                self._subscribe(self._connection, subscription)
+
+    def _subscribe(self, connection: Connection, subscription: Subscription) -> None:
+        headers = {"id": subscription.id, "destination": subscription.destination, "ack": subscription.ack}
+        headers |= self.dialect.subscribe_headers(subscription.prefetch)
+        if subscription.browser:
+            headers["browser"] = "true"
+        try:
+            connection.write(frames.encode("SUBSCRIBE", headers))
+        except ConnectionLost as error:
+            logger.debug("subscribed with the next connection: %s", error)
+
+    def unsubscribe(self, id: str) -> None:  # noqa: A002 - STOMP's word for it
+        """Take no more for this subscription; what it has brought can still be acknowledged."""
+        with self._changed:
+            if self._subscriptions.pop(id, None) is None or self._connection is None:
+                return
+            try:
+                self._connection.write(frames.encode("UNSUBSCRIBE", {"id": id}))
+            except ConnectionLost as error:
+                logger.debug("nothing to unsubscribe: %s", error)
+
+    def _keep(self) -> None:
+        """Connect; beat; when the connection is lost, connect again: until stopped."""
+        pause = FIRST_RETRY
+        while not self._stopping:
+            connection = Connection(self.address, self._clock, self._take, self._lost)
+            try:
+                connection.open(timeout=5.0)
+                self.dialect = dialect_of(connection.server)
+            except BusError as error:
+                connection.close()
+                self._note(None, error)
+                self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret, it only spreads the load
+                pause = min(LONGEST_RETRY, pause * 2)
+                continue
+            pause = FIRST_RETRY
+            with self._changed:
+                for subscription in self._subscriptions.values():
+                    self._subscribe(connection, subscription)
+                self._note(connection, None)
+            self.on_connected()
+            while not (connection.lost or self._stopping):
+                self._pause(1.0)
+                connection.tick()
+
+    def _note(self, connection: Connection | None, error: BusError | None) -> None:
+        with self._changed:
+            self._connection, self._last_error = connection, error
+            self._changed.notify_all()
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            connection = self._connection
+            if not self._stopping and (connection is None or not connection.lost):
+                self._changed.wait(seconds)
+
+    def _lost(self, connection: Connection) -> None:
+        if connection is not self._connection:  # it never got as far as a login
+            return
+        if not self._stopping:
+            logger.warning("lost the connection to the bus at %s", self.address)
+        with self._changed:
+            self._changed.notify_all()
+        self.receipts.fail_all(ConnectionLost(f"the connection to the bus at {self.address} ended before it confirmed"))
+        self.on_lost(connection)
+
+    def _take(self, connection: Connection, incoming: list[Frame]) -> None:
+        arrived: dict[str, list[Delivery]] = {}
+        for command, headers, body in incoming:
+            if command == "MESSAGE":
+                delivery = Delivery(connection, headers, body)
+                arrived.setdefault(headers["subscription"], []).append(delivery)
+            elif command == "RECEIPT":
+                self.receipts.settle(headers["receipt-id"])
+            elif command == "ERROR":
+                self._refused(headers)
+        for id_, deliveries in arrived.items():
+            subscription = self._subscriptions.get(id_)
+            if subscription is not None:
+                subscription.receive(deliveries)
+            else:  # they were on their way when it was dropped
+                self.give_back(deliveries)
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand back messages that nobody has begun, for others to take."""
+        for delivery in deliveries:
+            if "ack" not in delivery.headers:
+                continue
+            try:
+                delivery.connection.write(self.dialect.give_back(delivery.ack_id))
+            except ConnectionLost as error:
+                logger.debug("given back by the end of the connection: %s", error)
+
+    def _refused(self, headers: dict[str, str]) -> None:
+        error = BusRefused(f"the bus at {self.address} answers: {headers.get('message', 'ERROR without a message')!r}")
+        logger.warning("%s", error)
+        if "receipt-id" in headers:
+            self.receipts.settle(headers["receipt-id"], error)

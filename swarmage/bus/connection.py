@@ -1,0 +1,215 @@
+"""One life of a TCP connection to the bus. The only file that knows stomp.py.
+
+stomp.py 9 brings the socket, the reading thread and TLS; its frame reading, heart-beats and waiting are replaced here,
+because they lose messages, miss heart-beats and hang (docs/decisions). The overrides lean on names that stomp.py does
+not promise: setup.cfg pins the version and a test asserts that the names are there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")  # else importing it asks the name service for every local name
+
+import stomp.exception
+from stomp.transport import Transport
+
+from swarmage.bus.frames import Frame, FrameReader, encode_connect
+from swarmage.clock import Clock
+from swarmage.errors import BusRefused, BusUnreachable, ConnectionLost, LoginRefused, Unreadable
+from swarmage.settings import Address
+
+logger = logging.getLogger(__name__)
+logging.getLogger("stomp.py").setLevel(logging.CRITICAL)  # what matters of it is said here, in our own words
+
+HEART_BEAT = 4.0
+"""Seconds between signs of life that both sides offer."""
+SILENCE = 2.5
+"""Heart-beats without a byte until the other side counts as dead: 10 s."""
+READ_BYTES = 1 << 18
+
+
+class _Transport(Transport):  # type: ignore[misc]  # stomp.py carries no types
+    """stomp.py's transport with its reading mended."""
+
+    def __init__(self, address: Address, timeout: float, on_frames: Callable[[list[Frame]], None], beat: Any) -> None:
+        super().__init__(
+            [(address.host, address.port)],
+            prefer_localhost=False,
+            try_loopback_connect=False,
+            reconnect_sleep_initial=0.0,
+            reconnect_attempts_max=1,
+            timeout=timeout,
+            vhost=address.vhost,
+            auto_decode=False,
+            recv_bytes=READ_BYTES,
+        )
+        self._reader = FrameReader()
+        self._on_frames = on_frames
+        self._beat = beat
+
+    def attempt_connection(self) -> None:
+        super().attempt_connection()
+        # without it an ACK followed by a SEND waits 40 ms for the other side's delayed TCP acknowledgement
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        seconds = int(HEART_BEAT * SILENCE)  # a write to a bus that reads no more must end some time
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, 0))
+
+    def _BaseTransport__read_frames(self) -> None:  # noqa: N802 - the name stomp.py's loop calls
+        try:
+            data = self.receive()
+        except OSError:
+            data = b""
+        if not data:
+            raise stomp.exception.ConnectionClosedException
+        self._beat()
+        try:
+            frames = self._reader.feed(data)
+            if frames:
+                self._on_frames(frames)
+        except Unreadable as error:
+            logger.warning("the connection to the bus is closed: %s", error)
+            raise stomp.exception.ConnectionClosedException from error
+        except Exception:  # an error here would end the reading thread: the frame is lost, the connection is not
+            logger.exception("frames from the bus could not be taken in")
+
+
+class Connection:
+    """A logged-in connection, from `open` until it is lost or closed; never opened twice.
+
+    The reading thread calls `on_frames` with all frames of one read, and `on_lost` once at the end.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        clock: Clock,
+        on_frames: Callable[[Connection, list[Frame]], None],
+        on_lost: Callable[[Connection], None],
+    ) -> None:
+        self.server = ""
+        self.lost = False
+        self._address = address
+        self._clock = clock
+        self._on_frames = on_frames
+        self._on_lost = on_lost
+        self._answered = threading.Event()
+        self._answer: Frame | None = None
+        self._write_lock = threading.Lock()
+        self._heard = self._spoke = clock.monotonic()
+        self._send_interval = self._silence_limit = 0.0
+        self._transport: _Transport | None = None
+
+    def open(self, timeout: float) -> None:
+        """Connect and log in.
+
+        Raises:
+            BusUnreachable: nobody answers there within `timeout` seconds.
+            LoginRefused: the bus does not take the login and passcode.
+            BusRefused: it answers something else.
+        """
+        deadline = self._clock.monotonic() + timeout
+        self._transport = _Transport(self._address, timeout, self._take, self._beat)
+        self._transport.set_listener("connection", self)
+        try:
+            self._transport.start()
+        except (stomp.exception.ConnectFailedException, OSError) as error:
+            self._transport.running = False
+            raise BusUnreachable(
+                f"no bus answers at {self._address}:"
+                " start one with `swarmage up` or `swarmage bus`, or set SWARMAGE_URL"
+            ) from error
+        try:
+            self.write(encode_connect(self._login()))
+            self._answered.wait(max(0.0, deadline - self._clock.monotonic()))
+            self._read_answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def _login(self) -> dict[str, str]:
+        beat = int(HEART_BEAT * 1000)
+        headers = {"accept-version": "1.2", "host": self._address.vhost, "heart-beat": f"{beat},{beat}"}
+        if self._address.login:
+            headers |= {"login": self._address.login, "passcode": self._address.passcode}
+        return headers
+
+    def _read_answer(self) -> None:
+        answer = self._answer
+        if not self._answered.is_set():
+            raise BusUnreachable(f"what listens at {self._address} does not answer as a STOMP bus")
+        if answer is None:
+            raise BusUnreachable(f"the bus at {self._address} closed the connection before the login was done")
+        if answer.command != "CONNECTED":
+            text = answer.headers.get("message", "") or answer.body.decode(errors="replace")[:200]
+            if "log" in text.lower() or "access" in text.lower() or "credentials" in text.lower():
+                raise LoginRefused(f"the bus at {self._address} refuses the login: {text!r}; check SWARMAGE_URL")
+            raise BusRefused(f"the bus at {self._address} refuses the connection: {text!r}")
+        self.server = answer.headers.get("server", "")
+        theirs = (answer.headers.get("heart-beat", "0,0") + ",0").split(",")
+        sends, wants = (float(text) / 1000 if text.strip().isdecimal() else 0.0 for text in theirs[:2])
+        self._send_interval = max(HEART_BEAT, wants) if wants else 0.0
+        self._silence_limit = max(HEART_BEAT, sends) * SILENCE if sends else 0.0
+
+    def _beat(self) -> None:
+        self._heard = self._clock.monotonic()
+
+    def _take(self, frames: list[Frame]) -> None:
+        if not self._answered.is_set():
+            self._answer, *frames = frames
+            self._answered.set()
+        if frames:
+            self._on_frames(self, frames)
+
+    def on_disconnected(self) -> None:
+        """Take note of the end; stomp.py calls it from whichever thread saw it first."""
+        with self._write_lock:
+            first, self.lost = not self.lost, True
+        self._answered.set()
+        if first:
+            self._on_lost(self)
+
+    def write(self, *frames: bytes) -> None:
+        """Write whole frames, in one system call where the socket takes them.
+
+        Raises:
+            ConnectionLost: the connection has ended.
+        """
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        with self._write_lock:
+            sock = None if self._transport is None or self.lost else self._transport.socket
+            if sock is None:
+                raise ConnectionLost(f"the connection to the bus at {self._address} has ended")
+            try:
+                sock.sendall(data)
+            except OSError as error:
+                failure = error
+            else:
+                self._spoke = self._clock.monotonic()
+                return
+        self.close()  # part of a frame may be out: nothing sensible can follow it
+        raise ConnectionLost(f"the connection to the bus at {self._address} broke: {failure}") from failure
+
+    def tick(self) -> None:
+        """Send a heart-beat if one is due, and close the connection when the bus has been silent too long."""
+        now = self._clock.monotonic()
+        if self._silence_limit and now - self._heard > self._silence_limit:
+            logger.warning("the bus has been silent for %.1f s: the connection counts as dead", now - self._heard)
+            self.close()
+        elif self._send_interval and now - self._spoke > self._send_interval / 2 and not self._write_lock.locked():
+            with contextlib.suppress(ConnectionLost):  # on_lost has been told
+                self.write(b"\n")
+
+    def close(self) -> None:
+        """End the connection; safe to call twice and from any thread."""
+        transport = self._transport
+        if transport is not None:
+            transport.disconnect_socket()
+        self.on_disconnected()

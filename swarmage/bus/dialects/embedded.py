@@ -1,0 +1,30 @@
+"""The words of swarmage's own bus: docs/bus-headers in docs/wire-format.md."""
+
+from __future__ import annotations
+
+from swarmage.wire.message import Message
+
+
+class EmbeddedDialect:
+    """swarmage's own bus: all is native, and a COMMIT applies its SENDs and ACKs together or not at all."""
+
+    name = "embedded"
+
+    def send_headers(self, message: Message, now: float) -> str:
+        """See `Dialect.send_headers`."""
+        lines = "persistent:true\n" if message.persistent else "persistent:false\n"
+        if message.delay:
+            lines += f"delay:{max(1, round(message.delay * 1000))}\n"
+        if message.priority is not None:
+            lines += f"priority:{message.priority}\n"
+        if message.expires is not None:
+            lines += f"expires:{round((now + message.expires) * 1000)}\n"
+        return lines
+
+    def subscribe_headers(self, prefetch: int) -> dict[str, str]:
+        """See `Dialect.subscribe_headers`."""
+        return {"prefetch-count": str(prefetch)}
+
+    def give_back(self, message_id: str) -> bytes:
+        """See `Dialect.give_back`."""
+        return f"NACK\nid:{message_id}\ncount:false\n\n\0".encode()

@@ -1,0 +1,201 @@
+"""Inserting tasks.
+
+From: your program.  To: wire, then bus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ParamSpec, TypeVar, overload
+
+import msgspec
+
+from swarmage.ability import Ability
+from swarmage.bus.bus import Bus
+from swarmage.bus.publish import publish
+from swarmage.client.replies import Replies
+from swarmage.client.reply import Reply
+from swarmage.client.status import status
+from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.errors import ConfigError
+from swarmage.home import load_key, resolve_address
+from swarmage.settings import DEFAULT_PORT, Address
+from swarmage.task import Task
+from swarmage.wire.envelope import Wire
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TIMEOUT = 5.0
+"""Seconds an insert may take."""
+CONNECT_TIMEOUT = 3.0
+"""Seconds to find a bus: long enough for one that is just being restarted, short enough to be told in time."""
+BATCH = 2000
+"""Tasks that `insert_many` writes before it looks for their receipts: what is in doubt at any time."""
+
+
+class Client:
+    """Inserts tasks into the Global Queue and waits for replies.
+
+    Any thread may use it. It connects at the first insert and reconnects by itself; a client of its own for each thread
+    is not needed.
+
+    Args:
+        url: ``stomp://login:passcode@host:port/vhost``.
+        hostname: the bus's machine, instead of a URL.
+        port: TCP port, with hostname.
+        login: user name on the bus, with hostname.
+        passcode: the user's passcode, with hostname.
+        timeout: seconds after which an insert that the bus has not confirmed raises.
+
+    Without URL and hostname: SWARMAGE_URL, else the bus that was started in this folder.
+
+    Raises:
+        ConfigError: no bus is known, or the URL cannot be read, or there is no signing key.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        hostname: str | None = None,
+        port: int = DEFAULT_PORT,
+        login: str = "",
+        passcode: str = "",
+        timeout: float = TIMEOUT,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        if hostname is not None:
+            self.address = Address(host=hostname, port=port, login=login, passcode=passcode)
+        else:
+            self.address = resolve_address(url)
+        if not timeout > 0:
+            raise ConfigError(f"the client's timeout must be more than 0 seconds, not {timeout!r}")
+        self.timeout = timeout
+        self.clock = clock
+        self.wire = Wire(load_key(), clock)
+        self.bus = Bus(self.address, clock=clock)
+        self._replies = Replies(self.bus, self.wire)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bus; replies that have not come will not come any more."""
+        self.bus.stop()
+
+    def connect(self) -> Bus:
+        """Return the bus, connected; inserts do it by themselves.
+
+        Raises:
+            BusUnreachable: no bus answers.
+            LoginRefused: the bus does not take the login and passcode.
+        """
+        self.bus.start(min(self.timeout, CONNECT_TIMEOUT))
+        return self.bus
+
+    @overload
+    def insert(self, ability: Ability[P, R], *args: P.args, **kwargs: P.kwargs) -> Reply[R]: ...
+    @overload
+    def insert(self, ability: str, *args: Any, **kwargs: Any) -> Reply[Any]: ...
+    def insert(self, ability: Ability[..., Any] | str, *args: Any, **kwargs: Any) -> Reply[Any]:
+        """Insert a task; back when the bus has it on disk.
+
+        Args:
+            ability: an ability of a Worker, or the name of a task class.
+            args: its arguments by position.
+            kwargs: its arguments by name.
+
+        Raises:
+            BusUnreachable: no bus answers.
+            InsertTimeout: the bus does not confirm in time; the task may be there.
+            NotEncodable: the arguments cannot be carried.
+        """
+        task = Task(task_class=_name_of(ability), args=args, kwargs=kwargs)
+        return self._insert([task], True, _kind_of(ability))[0]
+
+    def insert_task(self, task: Task, *, reply: bool = True) -> Reply[Any]:
+        """Insert a task with all its settings, as `insert` does.
+
+        Args:
+            task: what is to be done, and when.
+            reply: whether its result is wanted.
+        """
+        return self._insert([task], reply, Any)[0]
+
+    def insert_many(
+        self, ability: Ability[..., R] | str, items: Iterable[Any], *, reply: bool = True
+    ) -> list[Reply[R]]:
+        """Insert many tasks of one class, pipelined; back when the bus has all of them on disk.
+
+        Args:
+            ability: an ability of a Worker, or the name of a task class.
+            items: for each task a `Task`, a tuple of arguments, a mapping of named ones, or else its one argument.
+            reply: whether their results are wanted; without it the bus has half the work.
+
+        Raises:
+            BusUnreachable: no bus answers.
+            InsertTimeout: the bus does not confirm in time; the tasks of the last 2,000 may be there.
+            NotEncodable: the arguments of one cannot be carried; those before it may be there.
+        """
+        name, kind = _name_of(ability), _kind_of(ability)
+        replies: list[Reply[R]] = []
+        batch: list[Task] = []
+        for item in items:
+            batch.append(_task_of(name, item))
+            if len(batch) == BATCH:
+                replies += self._insert(batch, reply, kind)
+                batch = []
+        if batch:
+            replies += self._insert(batch, reply, kind)
+        return replies
+
+    def _insert(self, tasks: list[Task], reply: bool, kind: Any) -> list[Reply[Any]]:
+        self.connect()
+        now = round(self.clock.wall(), 3)
+        replies = []
+        messages = []
+        for task in tasks:
+            waiting: Reply[Any] = Reply(task.id, task.task_class, kind, self.clock)
+            waiting.asked = reply
+            originator = self._replies.expect(waiting) if reply else None
+            messages.append(self.wire.task(msgspec.structs.replace(task, issued=now, originator=originator)))
+            replies.append(waiting)
+        publish(self.bus, messages, self.timeout, self.clock)
+        return replies
+
+    def status(self, timeout: float = 5.0) -> dict[str, Any]:
+        """Return what the bus and the drones say of themselves: ``bus``, ``queues`` and ``drones``.
+
+        Args:
+            timeout: seconds to wait for the bus, and for drones that are slow to answer.
+
+        Raises:
+            BusUnreachable: no bus answers.
+        """
+        return status(self.connect(), self.wire, timeout, self.clock)
+
+
+def _name_of(ability: Ability[..., Any] | str) -> str:
+    if isinstance(ability, Ability):
+        return ability.task_class
+    if isinstance(ability, str):
+        return ability
+    raise ConfigError(f"insert takes an ability or the name of a task class, not {ability!r}")
+
+
+def _kind_of(ability: Ability[..., Any] | str) -> Any:
+    return ability.hints.get("return", Any) if isinstance(ability, Ability) else Any
+
+
+def _task_of(task_class: str, item: Any) -> Task:
+    if isinstance(item, Task):
+        return item
+    if isinstance(item, tuple):
+        return Task(task_class=task_class, args=item)
+    if isinstance(item, Mapping):
+        return Task(task_class=task_class, kwargs=dict(item))
+    return Task(task_class=task_class, args=(item,))

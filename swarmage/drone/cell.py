@@ -1,0 +1,36 @@
+"""What a drone's workers share with it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from swarmage.bus.bus import Bus
+from swarmage.clock import Clock
+from swarmage.drone.local_queue import Mailbox
+from swarmage.wire.envelope import Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The smallest unit of operation: one drone and its workers.
+
+    Attributes:
+        mailbox: the Local Queue.
+        wire: writes what workers insert.
+        bus: where progress goes at once; everything else goes through the drone.
+        clock: where time comes from.
+        started: where each worker says that it has started, or why it could not.
+    """
+
+    mailbox: Mailbox
+    wire: Wire
+    bus: Bus
+    clock: Clock
+    started: SimpleQueue[tuple[Any, BaseException | None]]
+
+
+starting: ContextVar[Cell | None] = ContextVar("starting", default=None)
+"""The cell a drone is starting a worker for: a user's `__init__` need not know of it and pass it on."""

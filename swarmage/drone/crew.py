@@ -1,0 +1,102 @@
+"""The workers of one drone: starting them, replacing those that died, stopping them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from queue import Empty
+from typing import Any
+
+from swarmage.ability import Ability
+from swarmage.drone.cell import Cell, starting
+from swarmage.drone.worker import MOST_CONCURRENCY, Worker
+from swarmage.errors import AbilityError, ConfigError
+
+logger = logging.getLogger("swarmage.drone")
+
+START_TIMEOUT = 60.0
+"""Seconds a worker's `on_start` may take."""
+
+
+class Crew:
+    """All workers of a drone. Owned by the drone's thread once it runs.
+
+    Attributes:
+        workers: the actors.
+        abilities: what they are able to do, by task class.
+        able: how many of them are able to perform a task class.
+    """
+
+    def __init__(self, classes: Sequence[type[Worker]], concurrency: Mapping[str, int], cell: Cell) -> None:
+        self._cell = cell
+        self._counts = _with_concurrency(classes, concurrency)
+        self.workers: list[Worker] = []
+        self.abilities: dict[str, Ability[..., Any]] = {}
+        self.able: dict[str, int] = {}
+        for worker_class, count in self._counts.items():
+            for name, ability in worker_class.abilities.items():
+                self.abilities.setdefault(name, ability)
+                self.able[name] = self.able.get(name, 0) + count
+
+    def start(self) -> None:
+        """Start all workers, and return when each has been through its `on_start`.
+
+        Raises:
+            ConfigError: one cannot be made or started; the message says which and why.
+        """
+        for worker_class, count in self._counts.items():
+            for _ in range(count):
+                self._start(worker_class)
+
+    def _start(self, worker_class: type[Worker]) -> None:
+        name = worker_class.__qualname__
+        token = starting.set(self._cell)
+        try:
+            worker_class.start()
+        except Exception as error:
+            raise ConfigError(f"worker {name} cannot be made: {type(error).__name__}: {error}") from error
+        finally:
+            starting.reset(token)
+        try:
+            worker, failure = self._cell.started.get(timeout=START_TIMEOUT)
+        except Empty:
+            raise ConfigError(f"worker {name} has not started in {START_TIMEOUT:.0f} s") from None
+        if failure is not None:
+            raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
+        self.workers.append(worker)
+
+    def look_after(self, now: float) -> None:
+        """Enforce time limits and replace workers that died of a message they were sent."""
+        for worker in tuple(self.workers):
+            worker.limit.enforce(now)
+            if worker.actor_ref.is_alive():
+                continue
+            logger.error("worker %s has died; another takes its place", type(worker).__qualname__)
+            try:
+                self._start(type(worker))
+            except ConfigError as error:
+                logger.error("%s; trying again", error)  # noqa: TRY400 - the message says it all
+            else:
+                self.workers.remove(worker)
+
+    def stop(self) -> None:
+        """Let all workers go when they have finished what they do."""
+        for worker in self.workers:
+            worker.leave()
+
+
+def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:
+    if not classes:
+        raise ConfigError("a drone needs at least one Worker class")
+    by_name = {worker_class.__name__: worker_class for worker_class in classes}
+    for name, count in concurrency.items():
+        if name not in by_name:
+            raise ConfigError(
+                f"there is no Worker class {name!r} to give a concurrency; there are: {', '.join(by_name)}"
+            )
+        if not 1 <= count <= MOST_CONCURRENCY:
+            raise ConfigError(f"the concurrency of {name} must be 1 to {MOST_CONCURRENCY}, not {count}")
+    for worker_class in classes:
+        if not worker_class.abilities:
+            raise AbilityError(f"{worker_class.__qualname__} has no abilities; declare its methods with @ability")
+    return {worker_class: concurrency.get(worker_class.__name__, worker_class.concurrency) for worker_class in classes}

@@ -1,0 +1,212 @@
+"""The drone: a pykka actor that takes tasks from the bus for its workers.
+
+From: bus.  To: local_queue, and from finalize back to the bus.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+from collections.abc import Mapping, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+import pykka
+
+from swarmage.bus.bus import Bus, Subscription
+from swarmage.bus.connection import Connection
+from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.drone.cell import Cell
+from swarmage.drone.credit import EXTRA, Credit
+from swarmage.drone.crew import Crew
+from swarmage.drone.finalize import Finalizer
+from swarmage.drone.intake import Intake
+from swarmage.drone.local_queue import Mailbox
+from swarmage.drone.messages import Flush, Letter, Lost, RollCall, Tick, Unread
+from swarmage.drone.presence import Presence
+from swarmage.drone.worker import Worker
+from swarmage.errors import ConfigError
+from swarmage.home import load_key, resolve_address
+from swarmage.settings import DEFAULT_PORT, Address
+from swarmage.wire.envelope import Wire
+from swarmage.wire.names import CONTROL, task_destination
+
+logger = logging.getLogger("swarmage.drone")
+
+GRACE = 30.0
+"""Seconds that tasks have to finish when the drone is stopped."""
+CONNECT_TIMEOUT = 4.0
+
+
+class Drone(pykka.ThreadingActor):
+    """Takes tasks from the Global Queue for its workers, and acknowledges them when they are done.
+
+    Start it like any pykka actor; it is subscribed to one destination per task class its workers are able to perform.
+    Stopping it drains: no new tasks, those begun are finished and acknowledged, the rest goes back to the bus.
+
+    Example:
+        ref = Drone.start(workers=[Census], url="stomp://login:passcode@127.0.0.1:61613")
+        ref.stop()
+
+    Args (of `start`):
+        workers: Worker subclasses.
+        url: the bus; without it ``hostname``, ``port``, ``login`` and ``passcode``, or SWARMAGE_URL, or the bus
+            that was started in this folder.
+        concurrency: actors per class in this drone, by the class's name, instead of the class's own.
+        grace: seconds that tasks have to finish when the drone is stopped.
+
+    Raises (from `start`):
+        ConfigError: there is nothing to perform, or a setting is wrong.
+        BusUnreachable: no bus answers.
+        LoginRefused: the bus does not take the login and passcode.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(  # noqa: PLR0913 - keyword-only settings
+        self,
+        *,
+        workers: Sequence[type[Worker]],
+        url: str | None = None,
+        hostname: str | None = None,
+        port: int | None = None,
+        login: str = "",
+        passcode: str = "",
+        concurrency: Mapping[str, int] | None = None,
+        grace: float = GRACE,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._mailbox = Mailbox(clock)
+        super().__init__()
+        self._grace = grace
+        self._clock = clock
+        if hostname is not None:
+            address = Address(host=hostname, port=port or DEFAULT_PORT, login=login, passcode=passcode)
+        else:
+            address = resolve_address(url)
+        self._bus = Bus(address, clock=clock)
+        wire = Wire(load_key(create=True), clock)
+        self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, started=SimpleQueue())
+        self._crew = Crew(workers, concurrency or {}, self._cell)
+        self._credits = {name: Credit(count) for name, count in self._crew.able.items()}
+        self._finalizer = Finalizer(self._cell, self._crew.abilities, random.Random())  # noqa: S311 - spreads retries
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{self.actor_urn[-6:]}"
+        self._presence = Presence(self.name, self._cell, self._bus)
+        self._bus.on_lost = self._tell_lost
+        self._bus.start(CONNECT_TIMEOUT)
+        try:
+            self._crew.start()
+        except ConfigError:
+            self._crew.stop()
+            self._bus.stop()
+            raise
+
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # a static method at pykka's, but called on self
+        return self._mailbox
+
+    def _tell_lost(self, connection: Connection) -> None:
+        self._mailbox.put(Letter(Lost(connection)))
+
+    # starting
+
+    def on_start(self) -> None:
+        """Subscribe: from here on tasks come in."""
+        self._bus.subscribe(Subscription(id="control", destination=CONTROL, receive=self._presence.receive, ack="auto"))
+        for task_class, credit in self._credits.items():
+            self._subscribe(task_class, credit.workers)
+        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._credits)))
+
+    def _subscribe(self, task_class: str, prefetch: int, *, extra: bool = False) -> None:
+        intake = Intake(self._mailbox, self._cell.wire, self._clock, extra=extra)
+        self._bus.subscribe(
+            Subscription(
+                id=f"{'extra' if extra else 'task'}.{task_class}",
+                destination=task_destination(task_class),
+                receive=intake.receive,
+                prefetch=prefetch,
+            )
+        )
+
+    # running
+
+    def on_receive(self, message: Any) -> Any:
+        """Act on what the cell tells its drone; user code may send it nothing else."""
+        match message:
+            case Flush():
+                self._flush()
+            case Tick():
+                self._tick()
+            case Unread():
+                self._finalizer.bury(message)
+            case RollCall():
+                self._presence.answer(message, self._crew.workers)
+            case Lost(connection):
+                self._let_go(connection)
+            case _:
+                logger.warning("drone %s was sent %r, which it does not know", self.name, type(message).__name__)
+
+    def _flush(self) -> None:
+        finished = self._mailbox.drain_finished()
+        self._finalizer.finalize(finished)
+        touched = set()
+        for run, _ in finished:
+            if run.local is None:
+                touched.add(run.task.task_class)
+                self._credits[run.task.task_class].observe(run.seconds)
+        for task_class in touched:
+            self._adjust(task_class, stalled=False)
+
+    def _adjust(self, task_class: str, *, stalled: bool) -> None:
+        credit = self._credits[task_class]
+        wanted = credit.wanted(stalled=stalled)
+        if wanted == credit.extra:
+            return
+        credit.extra = wanted
+        if wanted:
+            self._subscribe(task_class, EXTRA, extra=True)
+            return
+        self._bus.unsubscribe(f"extra.{task_class}")
+        self._bus.give_back([run.tree.delivery for run in self._mailbox.remove_waiting(task_class, _is_extra)])
+
+    def _tick(self) -> None:
+        """Look after what no message tells of."""
+        self._crew.look_after(self._clock.monotonic())
+        for task_class, credit in self._credits.items():
+            if credit.idle_tick() and credit.extra and self._mailbox.lanes[task_class].bus:
+                self._adjust(task_class, stalled=True)
+
+    def _let_go(self, connection: Connection) -> None:
+        """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
+        for task_class in self._credits:
+            self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
+
+    # stopping
+
+    def on_stop(self) -> None:
+        """Drain: take no more tasks, finish those begun, acknowledge them, leave."""
+        for task_class in self._credits:
+            self._bus.unsubscribe(f"task.{task_class}")
+            self._bus.unsubscribe(f"extra.{task_class}")
+        self._mailbox.close()
+        deadline = self._clock.monotonic() + self._grace
+        while self._mailbox.open_trees and self._clock.monotonic() < deadline:
+            message = self._mailbox.get().message
+            if isinstance(message, Flush):
+                self._finalizer.finalize(self._mailbox.drain_finished())
+            elif isinstance(message, Tick | Unread | RollCall):
+                self.on_receive(message)
+        if self._mailbox.open_trees:
+            logger.warning("drone %s gives %d unfinished tasks back", self.name, self._mailbox.open_trees)
+        self._crew.stop()
+        self._bus.stop()
+
+    def on_failure(self, *_: Any) -> None:
+        """Leave the bus, so that it gives the tasks to others."""
+        self._crew.stop()
+        self._bus.stop()
+
+
+def _is_extra(run: Any) -> bool:
+    return bool(run.extra)

@@ -1,0 +1,154 @@
+"""Turning outcomes into replies, retries and dead letters, and then, last, into acks. The only place that acks.
+
+From: worker, through the drone's mailbox.  To: bus.
+
+What a tree wants sent and its ack go out in one transaction, written at once: the bus applies both or, when the
+connection is lost before the COMMIT, neither, and then delivers the task again. So there is nothing to wait for here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import socket
+from collections.abc import Mapping
+from typing import assert_never
+
+import msgspec
+
+from swarmage.ability import Ability
+from swarmage.bus import frames
+from swarmage.bus.connection import Connection
+from swarmage.bus.delivery import Delivery
+from swarmage.drone.cell import Cell
+from swarmage.drone.messages import Run, Tree, Unread
+from swarmage.errors import ConnectionLost, NotEncodable
+from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
+from swarmage.task import Task
+from swarmage.wire.envelope import DeadBody, ReplyBody
+from swarmage.wire.message import Message
+from swarmage.wire.names import is_reply_destination
+from swarmage.wire.signing import HEADER
+
+logger = logging.getLogger("swarmage.drone")
+
+
+class Finalizer:
+    """Ends tasks. Owned by the drone's thread."""
+
+    def __init__(self, cell: Cell, abilities: Mapping[str, Ability[..., object]], rng: random.Random) -> None:
+        self._mailbox = cell.mailbox
+        self._wire = cell.wire
+        self._bus = cell.bus
+        self._clock = cell.clock
+        self._abilities = abilities
+        self._rng = rng
+        self._transactions = itertools.count(1)
+        self._host = socket.gethostname()
+
+    def finalize(self, finished: list[tuple[Run, Outcome]]) -> None:
+        """Note the outcomes, and end the trees that are complete with them."""
+        for run, outcome in finished:
+            self._note(run, outcome)
+        by_connection: dict[Connection, list[bytes]] = {}
+        for tree in self._mailbox.end_runs(run for run, _ in finished):
+            written = by_connection.setdefault(tree.delivery.connection, [])
+            written.append(self._step(tree.delivery, self._messages(tree)))
+        self._write(by_connection)
+
+    def bury(self, unread: Unread) -> None:
+        """Move a message that is no task for this drone to the dead letters."""
+        delivery, task = unread.delivery, unread.task
+        messages = [self._dead(delivery, unread.reason, unread.failure, task)]
+        if task is not None:
+            messages += self._reply(task, unread.failure)
+        self._write({delivery.connection: [self._step(delivery, messages)]})
+
+    @staticmethod
+    def _note(run: Run, outcome: Outcome) -> None:
+        tree = run.tree
+        match outcome:
+            case Succeeded(result):
+                if run.sends is not None:
+                    tree.sends += run.sends
+                if run.local is None:
+                    tree.result = result
+            case Failed(failure):
+                tree.failure = tree.failure or failure
+            case Rejected(reason, failure):
+                if tree.failure is None:
+                    tree.failure, tree.rejected = failure, reason
+            case Skipped():
+                pass
+            case _:
+                assert_never(outcome)
+
+    def _messages(self, tree: Tree) -> list[Message]:
+        """Return what is sent with the ack of a complete tree."""
+        task = tree.task
+        if tree.failure is None:
+            if task.originator is None:
+                return tree.sends
+            reply = ReplyBody(id=task.id, kind="result", attempt=task.attempt, value=tree.result)
+            try:
+                return [*tree.sends, *self._to_originator(task, reply)]
+            except NotEncodable as error:
+                tree.failure, tree.rejected = Failure("NotEncodable", str(error)), "result"
+        return self._fail(tree, tree.failure)
+
+    def _fail(self, tree: Tree, failure: Failure) -> list[Message]:
+        task = tree.task
+        if tree.rejected is None:
+            wait = self._abilities[task.task_class].policy.delay_after(task.attempt, self._rng)
+            if wait is not None:
+                logger.info("task %s %s failed, again in %.1f s: %s", task.task_class, task.id, wait, failure.kind)
+                return [self._wire.task(msgspec.structs.replace(task, attempt=task.attempt + 1, delay=wait))]
+        reason = tree.rejected or "failed"
+        logger.warning("task %s %s is a dead letter (%s): %r", task.task_class, task.id, reason, failure.message[:200])
+        return [self._dead(tree.delivery, reason, failure, task), *self._reply(task, failure)]
+
+    def _dead(self, delivery: Delivery, reason: str, failure: Failure, task: Task | None) -> Message:
+        unknown = task is None
+        letter = DeadBody(
+            reason=reason,
+            destination=delivery.headers["destination"],
+            died=round(self._clock.wall(), 3),
+            host=self._host,
+            failure=failure,
+            task=task,
+            raw=delivery.body if unknown else None,
+            signature=delivery.headers.get(HEADER) if unknown else None,
+        )
+        return self._wire.dead(letter)
+
+    def _reply(self, task: Task, failure: Failure) -> list[Message]:
+        if task.originator is None:
+            return []
+        return self._to_originator(task, ReplyBody(id=task.id, kind="error", attempt=task.attempt, failure=failure))
+
+    def _to_originator(self, task: Task, reply: ReplyBody) -> list[Message]:
+        assert task.originator is not None
+        if not is_reply_destination(task.originator):
+            logger.warning(
+                "task %s %s wants its reply in %r, which is no reply queue", task.task_class, task.id, task.originator
+            )
+            return []
+        return [self._wire.reply(task.originator, reply)]
+
+    def _step(self, delivery: Delivery, messages: list[Message]) -> bytes:
+        """Return the frames that send the messages and acknowledge the delivery, all or nothing."""
+        if not messages:
+            return frames.ack(delivery.ack_id)
+        name = f"t{next(self._transactions)}"
+        head, tail = (f"{command}\ntransaction:{name}\n\n\0".encode() for command in ("BEGIN", "COMMIT"))
+        sends = (self._bus.send_frame(message, name) for message in messages)
+        return b"".join((head, *sends, frames.ack(delivery.ack_id, name), tail))
+
+    @staticmethod
+    def _write(by_connection: Mapping[Connection, list[bytes]]) -> None:
+        for connection, written in by_connection.items():
+            try:
+                connection.write(*written)
+            except ConnectionLost:
+                logger.info("%d finished tasks come again: their connection was lost before the ack", len(written))

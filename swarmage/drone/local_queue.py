@@ -1,0 +1,214 @@
+"""The Local Queue: the drone's own mailbox, in which its workers find their tasks.
+
+From: intake, and workers that pass on local tasks.  To: worker.
+
+`put` sorts what the drone is told: tasks go into the lane of their task class, where workers take them themselves, and
+everything else to the drone's thread. So no task passes through the drone's thread, which is what makes it quick.
+A worker's inbox is a view on the lanes of its abilities. Idle workers sleep; one is woken at a time, and it wakes
+the next when it finds more to do, so that a burst does not wake all of them for one task.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.drone.messages import FLUSH, TICK, WAKE, Envelope, Run, Tree
+from swarmage.outcome import Outcome
+
+if TYPE_CHECKING:
+    from swarmage.drone.worker_inbox import WorkerInbox
+
+TICK_SECONDS = 0.5
+
+
+class Lane:
+    """The tasks of one task class. All fields are guarded by the mailbox's lock."""
+
+    __slots__ = ("bus", "helpers", "idle", "local", "waking")
+
+    def __init__(self) -> None:
+        self.local: deque[Run] = deque()
+        self.bus: deque[Run] = deque()
+        self.idle: dict[WorkerInbox, int] = {}  # by ticket: an entry of an earlier idleness counts for nothing
+        self.helpers: dict[WorkerInbox, int] = {}  # workers that wait for a local task and could perform one
+        self.waking: WorkerInbox | None = None
+
+
+class Mailbox:
+    """The inbox of a drone. Any thread may put; the drone's thread gets; workers take."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._next_tick = 0.0
+        self.lock = threading.Lock()
+        self.lanes: dict[str, Lane] = {}
+        self.open_trees = 0  # tasks from the bus that are here, begun or not
+        self.accepting = True
+        self._control: SimpleQueue[Envelope] = SimpleQueue()
+        self._finished: deque[tuple[Run, Outcome]] = deque()
+        self._flush_is_due = False
+
+    # as pykka's inbox of the drone
+
+    def put(self, envelope: Envelope, /) -> None:
+        """Take in what the drone is told."""
+        if type(envelope.message) is Run:
+            self.put_runs((envelope.message,))
+        else:
+            self._control.put(envelope)
+
+    def get(self) -> Envelope:
+        """Return the next message to the drone itself, and twice a second a `Tick`."""
+        left = self._next_tick - self._clock.monotonic()
+        if left > 0:
+            try:
+                return self._control.get(timeout=left)
+            except Empty:
+                pass  # so it is time for a tick
+        self._next_tick = self._clock.monotonic() + TICK_SECONDS
+        return TICK
+
+    def empty(self) -> bool:
+        """Say whether there is no message to the drone itself."""
+        return self._control.empty()
+
+    # tasks in
+
+    def put_runs(self, runs: Iterable[Run]) -> None:
+        """Put tasks of known classes into their lanes: all tasks of one read under one lock."""
+        lanes = self.lanes
+        with self.lock:
+            for run in runs:
+                lane = lanes[run.task.task_class]
+                if run.local is None:
+                    if not self.accepting:
+                        continue  # the bus gives it to somebody else when this drone has left
+                    self.open_trees += 1
+                    lane.bus.append(run)
+                else:
+                    run.tree.open += 1
+                    lane.local.append(run)
+                if lane.waking is None:
+                    self._wake(lane)
+
+    def _wake(self, lane: Lane) -> None:
+        idle = lane.idle
+        while idle:
+            inbox, ticket = idle.popitem()
+            if inbox.ticket == ticket:
+                inbox.ticket += 1
+                lane.waking, inbox.woken_by = inbox, lane
+                inbox.private.put(WAKE)
+                return
+        helpers = lane.helpers
+        while lane.local and helpers:
+            inbox, ticket = helpers.popitem()
+            if inbox.ticket == ticket:
+                inbox.ticket += 1
+                inbox.private.put(WAKE)
+                return
+
+    # tasks out
+
+    def take(self, inbox: WorkerInbox) -> Run | None:
+        """Return the next task for this worker, local ones first; if there is none the worker counts as idle."""
+        with self.lock:
+            self._arrived(inbox)
+            run = self._next(inbox.lanes)
+            if run is None:
+                inbox.ticket += 1
+                for lane in inbox.lanes:
+                    lane.idle[inbox] = inbox.ticket
+                return None
+            for lane in inbox.lanes:
+                if lane.waking is None and (lane.local or lane.bus):
+                    self._wake(lane)
+            return run
+
+    def take_local(self, inbox: WorkerInbox) -> Run | None:
+        """Return the next local task for a worker that waits for one, newest first: it may be the one waited for."""
+        with self.lock:
+            for lane in inbox.lanes:
+                if lane.local:
+                    return lane.local.pop()
+            inbox.ticket += 1
+            for lane in inbox.lanes:
+                lane.helpers[inbox] = inbox.ticket
+            return None
+
+    @staticmethod
+    def _next(lanes: Sequence[Lane]) -> Run | None:
+        for lane in lanes:
+            if lane.local:
+                return lane.local.popleft()
+        for lane in lanes:
+            if lane.bus:
+                return lane.bus.popleft()
+        return None
+
+    @staticmethod
+    def _arrived(inbox: WorkerInbox) -> None:
+        lane = inbox.woken_by
+        if lane is not None:
+            inbox.woken_by = lane.waking = None
+
+    def forget(self, inbox: WorkerInbox) -> None:
+        """Count a worker as busy with something else; a wake-up it was sent goes to the next."""
+        with self.lock:
+            inbox.ticket += 1
+            lane = inbox.woken_by
+            self._arrived(inbox)
+            if lane is not None and (lane.local or lane.bus):
+                self._wake(lane)
+
+    def remove_waiting(self, task_class: str, unwanted: Any) -> list[Run]:
+        """Take tasks from the bus out of a lane that nobody has begun and for which ``unwanted(run)`` is true."""
+        with self.lock:
+            lane = self.lanes[task_class]
+            removed = [run for run in lane.bus if unwanted(run)]
+            if removed:
+                lane.bus = deque(run for run in lane.bus if not unwanted(run))
+                self.open_trees -= len(removed)
+            return removed
+
+    def close(self) -> None:
+        """Take in no more tasks from the bus and let go of those that nobody has begun."""
+        with self.lock:
+            self.accepting = False
+            for lane in self.lanes.values():
+                self.open_trees -= len(lane.bus)
+                lane.bus.clear()
+
+    def end_runs(self, runs: Iterable[Run]) -> list[Tree]:
+        """Count runs as ended; return the trees whose last one it was."""
+        complete = []
+        with self.lock:
+            for run in runs:
+                run.tree.open -= 1
+                if run.tree.open == 0:
+                    complete.append(run.tree)
+            self.open_trees -= len(complete)
+        return complete
+
+    # completions
+
+    def finish(self, run: Run, outcome: Outcome) -> None:
+        """Hand a finished run to the drone; the runs of a burst become one message."""
+        self._finished.append((run, outcome))
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._control.put(FLUSH)
+
+    def drain_finished(self) -> list[tuple[Run, Outcome]]:
+        """Return the finished runs. Called by the drone's thread only."""
+        self._flush_is_due = False  # before looking: who appends after this puts a new Flush
+        finished = self._finished
+        drained = []
+        while finished:
+            drained.append(finished.popleft())
+        return drained

@@ -1,0 +1,154 @@
+"""What drones, workers and the local queue say to each other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from swarmage.bus.delivery import Delivery
+from swarmage.outcome import Failure, Outcome
+from swarmage.task import Task
+from swarmage.wire.message import Message
+
+
+class Tree:
+    """A task from the bus and all local tasks that came of it: acknowledged together, when the last is done.
+
+    Owned by the drone's thread but for `open`, which the local queue's lock guards.
+
+    Attributes:
+        delivery: what is to be acknowledged.
+        task: the task from the bus, the root.
+        open: how many of its tasks have not ended.
+        failure: the first failure, which makes the whole tree fail.
+        result: what the root returned.
+        sends: what its tasks want sent with the acknowledgement.
+        rejected: the reason for which another attempt would be in vain.
+    """
+
+    __slots__ = ("delivery", "failure", "open", "rejected", "result", "sends", "task")
+
+    def __init__(self, delivery: Delivery, task: Task) -> None:
+        self.delivery = delivery
+        self.task = task
+        self.open = 1
+        self.failure: Failure | None = None
+        self.rejected: str | None = None
+        self.result: Any = None
+        self.sends: list[Message] = []
+
+
+class Run:
+    """One task on its way through a cell.
+
+    It is its own pykka envelope (`message`, `reply_to`): one object a task less.
+
+    Attributes:
+        task: what is to be done.
+        tree: the tree it belongs to.
+        local: the handle of a local task, None for a task from the bus.
+        path: where in the tree it stands: empty for the root, else numbers; makes the ids of what it inserts.
+        sends: what it wants sent; owned by the worker until the run is finished.
+        steps: how many local tasks and inserts it made so far.
+        seconds: how long it took.
+        extra: it came by the extra subscription of a quick task class.
+    """
+
+    __slots__ = ("extra", "local", "path", "seconds", "sends", "steps", "task", "tree")
+
+    reply_to = None
+
+    def __init__(self, task: Task, tree: Tree, path: str = "", local: Local | None = None, extra: bool = False) -> None:
+        self.task = task
+        self.tree = tree
+        self.path = path
+        self.local = local
+        self.extra = extra
+        self.sends: list[Message] | None = None
+        self.steps = 0
+        self.seconds = 0.0
+
+    @property
+    def message(self) -> Run:
+        """What pykka hands to `on_receive`."""
+        return self
+
+
+class Local:
+    """A local task, as the task that passed it on sees it."""
+
+    __slots__ = ("outcome", "task_class", "wake")
+
+    def __init__(self, task_class: str) -> None:
+        self.task_class = task_class
+        self.outcome: Outcome | None = None
+        self.wake: Any = None  # the inbox of the worker that waits for it
+
+
+class Unread(NamedTuple):
+    """To the drone: a message that is no task for it.
+
+    Attributes:
+        delivery: what is to be acknowledged.
+        reason: why, in the dead letters' words.
+        failure: what is wrong with it.
+        task: the task, where it could be read.
+    """
+
+    delivery: Delivery
+    reason: str
+    failure: Failure
+    task: Task | None = None
+
+
+class Flush(NamedTuple):
+    """To the drone: finished runs are waiting to be finalized."""
+
+
+class Tick(NamedTuple):
+    """To the drone: time has passed with nothing else to do."""
+
+
+class RollCall(NamedTuple):
+    """To the drone: somebody asks who is there.
+
+    Attributes:
+        reply_to: where the answer goes.
+    """
+
+    reply_to: str
+
+
+class Lost(NamedTuple):
+    """To the drone: a connection has ended.
+
+    Attributes:
+        connection: the one that ended.
+    """
+
+    connection: Any
+
+
+class Envelope(Protocol):
+    """What pykka puts into an inbox."""
+
+    @property
+    def message(self) -> Any:
+        """What was said."""
+        ...
+
+    @property
+    def reply_to(self) -> Any:
+        """The future that waits for an answer, or None."""
+        ...
+
+
+class Letter(NamedTuple):
+    """An envelope of our own."""
+
+    message: Any
+    reply_to: None = None
+
+
+WAKE = Letter("wake")
+FLUSH = Letter(Flush())
+TICK = Letter(Tick())

@@ -1,0 +1,180 @@
+"""What an ability may call while it performs a task.
+
+From: worker.  To: local_queue, and finalize by what it leaves to be sent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+
+from swarmage.ability import Ability
+from swarmage.drone.cell import Cell
+from swarmage.drone.messages import Local, Run
+from swarmage.drone.worker_inbox import WorkerInbox
+from swarmage.errors import AbilityError, ConnectionLost, DeadlineExceeded, SwarmageError, TaskFailed
+from swarmage.outcome import Failed, Rejected, Succeeded
+from swarmage.task import Task
+from swarmage.wire.envelope import ReplyBody
+from swarmage.wire.message import Message
+
+PROGRESS_EVERY = 0.1
+"""Seconds between two progress messages: what a person can see."""
+
+
+class LocalTask:
+    """The handle of a local task."""
+
+    def __init__(self, worker: Performing, local: Local) -> None:
+        self._worker = worker
+        self._local = local
+
+    def result(self, timeout: float = 3600.0) -> Any:
+        """Return what the local task returned.
+
+        The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
+
+        Raises:
+            TaskFailed: it failed, and with it the tree; no use going on.
+            DeadlineExceeded: it has not ended in `timeout` seconds.
+        """
+        self._worker._wait_for(self._local, timeout)
+        match self._local.outcome:
+            case Succeeded(result):
+                return result
+            case Failed(failure) | Rejected(_, failure):
+                raise TaskFailed(failure.kind, failure.message, failure.traceback)
+            case _:
+                raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")
+
+
+class Performing:
+    """The part of a Worker that its abilities use. Owned by the worker's thread."""
+
+    def __init__(self, cell: Cell | None) -> None:
+        self._cell = cell  # before pykka asks for the inbox, which is the cell's
+        super().__init__()
+        self._run: Run | None = None
+        self._deferred: list[Any] = []  # messages to the worker itself that came while it waited for a local task
+        self._last_progress = 0.0
+
+    @property
+    def current_run(self) -> Run | None:
+        """What is being performed; other threads may look."""
+        return self._run
+
+    @property
+    def task(self) -> Task:
+        """The task that is being performed.
+
+        Raises:
+            SwarmageError: none is.
+        """
+        return self._current()[0].task
+
+    def local(self, ability: Ability[..., Any] | str, *args: Any, **kwargs: Any) -> LocalTask:
+        """Pass a task to the workers of this cell, through the Local Queue.
+
+        The task from the bus is acknowledged when all local tasks that came of it are done; if one fails, all have.
+
+        Raises:
+            AbilityError: no worker of this cell is able to perform it.
+        """
+        run, cell = self._current()
+        task_class = ability if isinstance(ability, str) else ability.task_class
+        if task_class not in cell.mailbox.lanes:
+            raise AbilityError(f"no worker of this cell is able to perform {task_class!r}; use insert for other cells")
+        run.steps += 1
+        path = f"{run.path}.{run.steps}" if run.path else str(run.steps)
+        task = Task(task_class=task_class, args=args, kwargs=kwargs, id=f"{run.tree.task.id}/{path}"[:200])
+        local = Local(task_class)
+        cell.mailbox.put_runs((Run(task, run.tree, path, local),))
+        return LocalTask(self, local)
+
+    def insert(self, ability: Ability[..., Any] | str, *args: Any, **kwargs: Any) -> str:
+        """Insert a task into the Global Queue: it leaves with this task's acknowledgement, or not at all.
+
+        Returns:
+            The task's id, the same each time this step is repeated.
+
+        Raises:
+            NotEncodable: its arguments cannot be carried.
+        """
+        task_class = ability if isinstance(ability, str) else ability.task_class
+        return self.insert_task(Task(task_class=task_class, args=args, kwargs=kwargs))
+
+    def insert_task(self, task: Task) -> str:
+        """Insert a task with all its settings, as `insert` does; its id is replaced by one that repeats.
+
+        Raises:
+            NotEncodable: its arguments cannot be carried.
+        """
+        run, cell = self._current()
+        run.steps += 1
+        root = run.tree.task
+        id_ = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{root.id}:{run.path}:{run.steps}"))
+        task = msgspec.structs.replace(task, id=id_, parent=root.id, traceparent=task.traceparent or root.traceparent)
+        self._send(run, cell.wire.task(task))
+        return id_
+
+    def respond(self, value: Any) -> None:
+        """Send one of several responses to the originator, if there is one; it leaves with the acknowledgement.
+
+        Raises:
+            NotEncodable: the value cannot be carried.
+        """
+        run, cell = self._current()
+        root = run.tree.task
+        if root.originator is not None:
+            part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value)
+            self._send(run, cell.wire.reply(root.originator, part))
+
+    def progress(self, done: float, total: float, text: str = "") -> None:
+        """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
+        run, cell = self._current()
+        now = cell.clock.monotonic()
+        root = run.tree.task
+        if root.originator is None or (now - self._last_progress < PROGRESS_EVERY and done < total):
+            return
+        self._last_progress = now
+        body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
+        message = cell.wire.reply(root.originator, body)
+        try:
+            run.tree.delivery.connection.write(cell.bus.send_frame(message))
+        except ConnectionLost:
+            return  # a lost connection shows elsewhere; progress is not worth a failure
+
+    @staticmethod
+    def _send(run: Run, message: Message) -> None:
+        if run.sends is None:
+            run.sends = []
+        run.sends.append(message)
+
+    def _current(self) -> tuple[Run, Cell]:
+        if self._run is None or self._cell is None:
+            raise SwarmageError(f"{type(self).__qualname__} is not performing a task: call this inside an ability")
+        return self._run, self._cell
+
+    def _perform(self, run: Run) -> None:
+        raise NotImplementedError
+
+    def _wait_for(self, local: Local, timeout: float) -> None:
+        """Perform local tasks until this one has ended."""
+        run, cell = self._current()
+        inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # the Worker is the actor
+        deadline = cell.clock.monotonic() + timeout
+        local.wake = inbox  # before looking: who ends it sets the outcome first and looks for this then
+        while local.outcome is None:
+            other = cell.mailbox.take_local(inbox)
+            if other is not None:
+                self._perform(other)
+                self._run = run
+                continue
+            left = deadline - cell.clock.monotonic()
+            if left <= 0:
+                raise DeadlineExceeded(f"local task {local.task_class} has not ended in {timeout:.1f} s")
+            deferred = inbox.wait(left)
+            if deferred is not None:
+                self._deferred.append(deferred)

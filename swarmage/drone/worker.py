@@ -1,0 +1,188 @@
+"""Workers: pykka actors that perform tasks.
+
+From: local_queue.  To: execution, then finalize through the drone's mailbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import types
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, ClassVar
+
+import pykka
+
+from swarmage.ability import Ability, abilities_of
+from swarmage.drone.cell import starting
+from swarmage.drone.execution import Arguments, execute, failure_of
+from swarmage.drone.limit import TimeLimit
+from swarmage.drone.messages import Run
+from swarmage.drone.performing import LocalTask, Performing
+from swarmage.drone.worker_inbox import WorkerInbox
+from swarmage.errors import AbilityError, TaskTimeout
+from swarmage.outcome import Failed, Outcome, Skipped, Succeeded
+
+MOST_CONCURRENCY = 1000
+
+
+class Worker(Performing, pykka.ThreadingActor):
+    """Performs one task at a time, in its own thread.
+
+    Subclass it, declare what it is able to do with `ability`, and give the class to a `Drone`, `swarmage up` or
+    `swarmage drone`. Each actor of the class is an instance of its own; what it keeps on ``self`` lives as long as it.
+
+    Made directly, with a login and a mapping of abilities, it is the ancestor's Worker: see `work`.
+
+    Attributes:
+        concurrency: how many actors of this class each drone starts.
+        isolation: where tasks are performed; this version knows "thread".
+    """
+
+    concurrency: ClassVar[int] = 1
+    isolation: ClassVar[str] = "thread"
+    abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
+
+    use_daemon_thread = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name = cls.__qualname__
+        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= MOST_CONCURRENCY:
+            raise AbilityError(f"{name}.concurrency must be 1 to {MOST_CONCURRENCY}, not {cls.concurrency!r}")
+        if cls.isolation != "thread":
+            raise AbilityError(f"{name}.isolation must be 'thread' in this version, not {cls.isolation!r}")
+        cls.abilities = types.MappingProxyType(abilities_of(cls))
+
+    def __init__(
+        self,
+        *,
+        ability: Mapping[str, Callable[..., Any]] | None = None,
+        url: str | None = None,
+        hostname: str | None = None,
+        port: int | None = None,
+        login: str = "",
+        passcode: str = "",
+        concurrency: int = 1,
+    ) -> None:
+        super().__init__(starting.get())
+        self.limit = TimeLimit()
+        self._arguments = {name: Arguments(one) for name, one in self.abilities.items()}
+        self._methods = {name: one.__get__(self, type(self)) for name, one in self.abilities.items()}
+        self._connection = {"url": url, "hostname": hostname, "port": port, "login": login, "passcode": passcode}
+        self._own = {
+            "abilities": {name: Ability(function, name, bound=False) for name, function in (ability or {}).items()},
+            "concurrency": concurrency,
+        }
+
+    def work(self) -> None:
+        """Perform tasks in this process until SIGTERM, SIGINT or `terminate`; tasks begun are finished first.
+
+        Raises:
+            BusUnreachable: no bus answers at the address given.
+            LoginRefused: the bus does not take the login and passcode.
+            AbilityError: there is nothing this worker is able to do.
+        """
+        from swarmage.drone.drone import Drone  # noqa: PLC0415 - which starts workers; here a worker starts it
+
+        own: dict[str, Any] = self._own["abilities"]  # type: ignore[assignment]
+        worker_class = type(type(self).__name__, (type(self),), {**own, "concurrency": self._own["concurrency"]})
+        self._terminated = threading.Event()
+        drone = Drone.start(workers=[worker_class], **self._connection)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self._terminated.set())
+        try:
+            while drone.is_alive() and not self._terminated.wait(0.5):
+                pass
+        finally:
+            drone.stop()
+
+    def terminate(self) -> None:
+        """End `work`, from any thread."""
+        self._terminated.set()
+
+    def leave(self) -> None:
+        """Stop when what is being performed is done; safe to call on a worker that is gone."""
+        with contextlib.suppress(pykka.ActorDeadError):
+            self.actor_ref.stop(block=False)
+
+    # what pykka calls
+
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # a static method at pykka's, but called on self
+        if self._cell is None:
+            return pykka.ThreadingActor._create_actor_inbox()
+        return WorkerInbox(self._cell.mailbox, self.abilities)
+
+    def _actor_loop_setup(self) -> None:
+        error: BaseException | None = None
+        try:
+            self.on_start()
+        except BaseException as raised:  # noqa: BLE001 - pykka would log it and nobody would know
+            error = raised
+            self.actor_stopped.set()
+            pykka.ActorRegistry.unregister(self.actor_ref)
+        if self._cell is not None:
+            self._cell.started.put((self, error))
+
+    def _handle_receive(self, message: Any) -> Any:
+        if type(message) is not Run:
+            return super()._handle_receive(message)
+        self._perform(message)
+        while self._deferred:
+            self.actor_inbox.put(self._deferred.pop(0))
+        return None
+
+    def _actor_loop_teardown(self) -> None:
+        inbox = self.actor_inbox
+        if isinstance(inbox, WorkerInbox):
+            inbox.close()
+        super()._actor_loop_teardown()
+
+    # performing
+
+    def _perform(self, run: Run) -> None:
+        """Perform one task and hand it to the drone with its outcome."""
+        cell = self._cell
+        assert cell is not None
+        outer = self.limit.begin(self.abilities[run.task.task_class].timeout, cell.clock)
+        started = cell.clock.monotonic()
+        self._run = run
+        try:
+            outcome = self._outcome(run)
+            self.limit.end(outer)
+        except TaskTimeout as error:  # it struck between the task's last line and the end of its time limit
+            outcome = Failed(failure_of(error))
+        finally:
+            self._run = None
+        run.seconds = cell.clock.monotonic() - started
+        local = run.local
+        if local is not None:
+            local.outcome = outcome
+            if local.wake is not None:
+                local.wake.wake()
+        cell.mailbox.finish(run, outcome)
+
+    def _outcome(self, run: Run) -> Outcome:
+        task = run.task
+        if run.local is not None and run.tree.failure is not None:
+            return Skipped()
+        name = task.task_class
+        outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
+        if type(outcome) is Succeeded and isinstance(outcome.result, Generator):
+            return self._respond_all(outcome.result)
+        return outcome
+
+    def _respond_all(self, parts: Generator[Any, None, Any]) -> Outcome:
+        """Perform an ability that is a generator: what it yields are responses, what it returns is the result."""
+        try:
+            while True:
+                self.respond(next(parts))
+        except StopIteration as end:
+            return Succeeded(end.value)
+        except BaseException as error:  # noqa: BLE001 - as in `execute`
+            return Failed(failure_of(error))
+
+
+__all__ = ["LocalTask", "Worker"]

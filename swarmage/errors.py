@@ -1,0 +1,115 @@
+"""Everything that swarmage raises, in one tree.
+
+SwarmageError
+    ConfigError              a setting, URL or file is wrong; the message says which and what to do
+        TargetError          a TARGET cannot be imported or holds no Workers
+        AbilityError         a Worker's ability is declared wrongly
+    BusError                 the message bus
+        BusUnreachable       nobody answers there
+        LoginRefused         the bus does not take this login and passcode
+        ConnectionLost       the connection ended before the bus confirmed
+        BusRefused           the bus answered with an ERROR frame
+        BusFailed            the embedded bus cannot keep its promise any longer and stops
+    WireError                a message or a value
+        NotEncodable         a value that neither JSON nor cloudpickle can carry
+        Unreadable           a message that is not what docs/wire-format.md says
+        BadSignature         a message that is not signed, or not by a key held here
+    DeadlineExceeded         a wait reached its deadline
+        InsertTimeout        the bus did not confirm an insert in time
+        ReplyTimeout         no reply came in time
+        TaskTimeout          a task took longer than its ability allows; raised inside the task
+    TaskFailed               a task ended in the dead letters; carries the remote traceback
+"""
+
+from __future__ import annotations
+
+
+class SwarmageError(Exception):
+    """The root of everything that swarmage raises."""
+
+
+class ConfigError(SwarmageError):
+    """A setting, URL or file is wrong."""
+
+
+class TargetError(ConfigError):
+    """A TARGET cannot be imported or holds no Workers."""
+
+
+class AbilityError(ConfigError):
+    """A Worker's ability is declared wrongly."""
+
+
+class BusError(SwarmageError):
+    """The message bus could not do what was asked."""
+
+
+class BusUnreachable(BusError):
+    """Nobody answers at the bus's address."""
+
+
+class LoginRefused(BusError):
+    """The bus does not take this login and passcode."""
+
+
+class ConnectionLost(BusError):
+    """The connection ended before the bus confirmed."""
+
+
+class BusRefused(BusError):
+    """The bus answered with an ERROR frame."""
+
+
+class BusFailed(BusError):
+    """The embedded bus cannot keep its promise any longer and stops."""
+
+
+class WireError(SwarmageError):
+    """A message or a value does not fit the wire."""
+
+
+class NotEncodable(WireError):
+    """A value that neither JSON nor cloudpickle can carry."""
+
+
+class Unreadable(WireError):
+    """A message that is not what docs/wire-format.md says."""
+
+
+class BadSignature(WireError):
+    """A message that is not signed, or not by a key held here."""
+
+
+class DeadlineExceeded(SwarmageError, TimeoutError):
+    """A wait reached its deadline."""
+
+
+class InsertTimeout(DeadlineExceeded):
+    """The bus did not confirm an insert in time."""
+
+
+class ReplyTimeout(DeadlineExceeded):
+    """No reply came in time."""
+
+
+class TaskTimeout(DeadlineExceeded):
+    """A task took longer than its ability allows; raised inside the task."""
+
+    def __init__(self, message: str = "the task took longer than the timeout of its ability allows") -> None:
+        super().__init__(message)
+
+
+class TaskFailed(SwarmageError):
+    """A task ended in the dead letters.
+
+    Attributes:
+        kind: the name of the remote exception's type, such as ``ValueError``.
+        message: the remote exception's text.
+        traceback: the remote traceback as text, empty where there was none.
+    """
+
+    def __init__(self, kind: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"{kind}: {message}" + (f"\n\nRemote traceback:\n{traceback}" if traceback else ""))
+        self.kind = kind
+        self.message = message
+        self.traceback = traceback

@@ -1,0 +1,129 @@
+"""The state folder ``.swarmage/``: the bus's data, the generated login and passcode, the signing key.
+
+Who needs it finds it the same way: ``SWARMAGE_HOME``, else the nearest ``.swarmage/`` upwards from the current
+directory. ``up``, ``bus`` and ``drone`` make it when it is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from swarmage.errors import ConfigError
+from swarmage.settings import Address
+
+FOLDER = ".swarmage"
+KEY_BYTES = 32
+
+
+def find_home(*, create: bool = False) -> Path | None:
+    """Return the state folder, or None where there is none and ``create`` is false.
+
+    Raises:
+        ConfigError: it should be made here, and cannot be.
+    """
+    named = os.environ.get("SWARMAGE_HOME")
+    if named:
+        return _make(Path(named))
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir():
+            return folder / FOLDER
+    return _make(here / FOLDER) if create else None
+
+
+def _make(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the state folder {folder} cannot be made: {error.strerror}; set SWARMAGE_HOME") from error
+    return folder
+
+
+def resolve_address(url: str | None = None) -> Address:
+    """Return the bus's address: ``url``, else ``SWARMAGE_URL``, else the bus that was started in the state folder.
+
+    Raises:
+        ConfigError: none of the three names a bus, or the one that does cannot be read.
+    """
+    url = url or os.environ.get("SWARMAGE_URL") or _recorded_url()
+    if not url:
+        raise ConfigError("no bus is known here: set SWARMAGE_URL, or start one with `swarmage up` or `swarmage bus`")
+    return Address.parse(url)
+
+
+def _recorded_url() -> str | None:
+    home = find_home()
+    if home is None or not (home / "url").is_file():
+        return None
+    return (home / "url").read_text().strip()
+
+
+def record_address(home: Path, address: Address) -> None:
+    """Write down where the bus of this folder listens, for clients started here later."""
+    write_secret(home / "url", address.url + "\n")
+
+
+def load_key(*, create: bool = False) -> bytes:
+    """Return the signing key: from ``SWARMAGE_KEY_FILE``, else from the state folder.
+
+    A state folder without a key gets one; a new state folder is made only when ``create`` is true, so that a client
+    does not litter the place it happens to run in.
+
+    Raises:
+        ConfigError: there is no key, it is readable by others, or it is not 32 bytes in hexadecimal.
+    """
+    named = os.environ.get("SWARMAGE_KEY_FILE")
+    if named:
+        return _read_key(Path(named))
+    home = find_home(create=create)
+    if home is None:
+        raise ConfigError(
+            "no signing key: there is no .swarmage folder here. Start `swarmage up`, `swarmage bus` or `swarmage drone`"
+            " in this folder first, or name the swarm's key file in SWARMAGE_KEY_FILE"
+        )
+    path = home / "key"
+    if not path.exists():
+        write_secret(path, secrets.token_hex(KEY_BYTES) + "\n", replace=False)
+    return _read_key(path)
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError as error:
+        raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from error
+    if mode & 0o077:
+        raise ConfigError(f"the key file {path} can be read by others (mode {mode:o}); run: chmod 600 {path}")
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"the key file {path} does not hold {KEY_BYTES} bytes in hexadecimal; restore or remove it")
+    return key
+
+
+def write_secret(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write a file of mode 0600 whole or not at all; without ``replace``, who comes first wins."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
+            try:
+                os.link(draft, path)  # link refuses an existing name: two processes agree on one key
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,94 @@
+"""What is to be done: a task and where it stands."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from swarmage.errors import ConfigError
+
+MAX_TASK_CLASS = 200
+PRIORITIES = range(10)
+LONGEST_DELAY = 10 * 365 * 86400.0
+
+_TASK_CLASS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_checked: set[str] = set()  # names seen to be good: a drone reads the same few for ever
+_MOST_CHECKED = 10_000
+
+
+def check_task_class(name: object) -> str:
+    """Return the name, if every bus can carry it as part of a destination.
+
+    Raises:
+        ConfigError: it is not words of letters, digits, ``_`` and ``-`` joined by dots.
+    """
+    if not isinstance(name, str) or len(name) > MAX_TASK_CLASS or not _TASK_CLASS.fullmatch(name):
+        raise ConfigError(
+            f"task class {name!r} must be words of letters, digits, _ and - joined by dots,"
+            f" at most {MAX_TASK_CLASS} characters, such as text.census"
+        )
+    if len(_checked) < _MOST_CHECKED:
+        _checked.add(name)
+    return name
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"task_class": "class"}):
+    """One thing to be done, by whoever has the ability. Its JSON is the body on the wire.
+
+    Attributes:
+        task_class: the name by which the task is routed.
+        args: arguments by position.
+        kwargs: arguments by name.
+        id: the task's identity; the same over all attempts.
+        delay: seconds before it may begin.
+        priority: 0 to 9, higher first; 4 where nobody said otherwise.
+        expires: seconds after the insert from which it is not begun any more but goes to the dead letters.
+        attempt: 1 at first, one more with each retry.
+        issued: when it was first inserted, seconds since the epoch; 0 until then.
+        originator: the destination that wants replies, if anybody does.
+        parent: identity of the task that inserted this one.
+        traceparent: W3C trace context, carried as it came.
+        pickled: on the wire only, the arguments by cloudpickle where JSON cannot carry them.
+    """
+
+    task_class: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = {}
+    id: str = msgspec.field(default_factory=_new_id)
+    delay: float = 0.0
+    priority: int | None = None
+    expires: float | None = None
+    attempt: int = 1
+    issued: float = 0.0
+    originator: str | None = None
+    parent: str | None = None
+    traceparent: str | None = None
+    pickled: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.task_class not in _checked:
+            check_task_class(self.task_class)
+        if type(self.args) not in (list, tuple) or type(self.kwargs) is not dict:
+            self._check_arguments()
+        if not 0 <= self.delay <= LONGEST_DELAY:
+            raise ConfigError(f"delay of task {self.task_class} must be between 0 seconds and ten years: {self.delay}")
+        if self.priority is not None and self.priority not in PRIORITIES:
+            raise ConfigError(f"priority of task {self.task_class} must be 0 to 9: {self.priority}")
+        if self.expires is not None and not self.expires > 0:
+            raise ConfigError(f"expires of task {self.task_class} must be more than 0 seconds: {self.expires}")
+        if not self.id or len(self.id) > MAX_TASK_CLASS:
+            raise ConfigError(f"id of task {self.task_class} must have 1 to {MAX_TASK_CLASS} characters")
+
+    def _check_arguments(self) -> None:
+        if isinstance(self.args, str | bytes) or not isinstance(self.args, Sequence):
+            raise ConfigError(f"args of task {self.task_class} must be a list or tuple, not {type(self.args).__name__}")
+        if not isinstance(self.kwargs, Mapping) or not all(isinstance(name, str) for name in self.kwargs):
+            raise ConfigError(f"kwargs of task {self.task_class} must be a mapping of names to values")
