@@ -28,6 +28,7 @@ class Ability(Generic[P, R]):
         function: what performs them.
         timeout: seconds one attempt may take, or None for no limit.
         policy: when a failed task is tried again.
+        bound: whether the function takes the Worker as its first parameter.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Ability(Generic[P, R]):
     def __get__(self, instance: object | None, owner: type | None = None) -> Ability[P, R] | Callable[P, R]:
         if instance is None:
             return self
-        method: Callable[P, R] = self.function.__get__(instance, owner)
+        method: Callable[P, R] = self.function.__get__(instance, owner) if self.bound else self.function
         return method
 
     def __repr__(self) -> str:

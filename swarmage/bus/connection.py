@@ -120,12 +120,12 @@ class Connection:
         self._transport.set_listener("connection", self)
         try:
             self._transport.start()
-        except (stomp.exception.ConnectFailedException, OSError) as error:
+        except (stomp.exception.ConnectFailedException, OSError):
             self._transport.running = False
             raise BusUnreachable(
                 f"no bus answers at {self._address}:"
                 " start one with `swarmage up` or `swarmage bus`, or set SWARMAGE_URL"
-            ) from error
+            ) from None
         try:
             self.write(encode_connect(self._login()))
             self._answered.wait(max(0.0, deadline - self._clock.monotonic()))

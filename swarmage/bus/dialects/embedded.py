@@ -1,4 +1,4 @@
-"""The words of swarmage's own bus: docs/bus-headers in docs/wire-format.md."""
+"""The words of swarmage's own bus: docs/wire-format.md, section 3."""
 
 from __future__ import annotations
 

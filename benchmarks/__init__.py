@@ -1,0 +1,1 @@
+"""Load tests: one file per question asked."""
