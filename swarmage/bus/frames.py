@@ -6,7 +6,7 @@ See docs/decisions for what is wrong with stomp.py's own; the rules cited are th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from swarmage.errors import Unreadable
@@ -69,8 +69,9 @@ class FrameReader:
     """Cuts what the socket brought into frames, however it was split."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._wanted = 0  # no frame can be complete below this many bytes: a dribbled body is searched once
+        self._rest: list[bytes] = []
+        self._size = 0
+        self._wanted = 0  # no frame can be complete below this many bytes: a dribbled body is joined once
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that are complete now.
@@ -78,49 +79,50 @@ class FrameReader:
         Raises:
             Unreadable: what came is not STOMP.
         """
-        self._buffer += data
-        if len(self._buffer) < self._wanted:
-            return []
-        return list(self._frames())
-
-    def _frames(self) -> Iterator[Frame]:
-        buffer, start, self._wanted = self._buffer, 0, 0
-        size = len(buffer)
-        try:
-            while True:
-                while start < size and buffer[start] in _EOL:  # heart-beats and EOLs after a frame
-                    start += 1
-                head_end = buffer.find(b"\n\n", start)
-                carriage = buffer.find(b"\n\r\n", start, head_end if head_end >= 0 else size)
-                body_start = head_end + 2
-                if carriage >= 0:
-                    head_end, body_start = carriage, carriage + 3
-                if head_end < 0:
-                    break
-                command, headers = _read_head(bytes(buffer[start:head_end]))
-                body_end = self._body_end(headers, body_start, start)
-                if body_end < 0:
-                    break
-                yield Frame(command, headers, bytes(buffer[body_start:body_end]))
-                start = body_end + 1
-        finally:
-            del buffer[:start]
-        if len(buffer) > MAX_FRAME:
+        if self._rest:
+            self._rest.append(data)
+            self._size += len(data)
+            if self._size < self._wanted:
+                return []
+            data = b"".join(self._rest)
+        frames: list[Frame] = []
+        end = self._cut(data, frames)
+        self._rest = [data[end:]] if end < len(data) else []
+        self._size = len(data) - end
+        if self._size > MAX_FRAME:
             raise Unreadable(f"a frame of more than {MAX_FRAME} bytes from the bus")
+        return frames
 
-    def _body_end(self, headers: Mapping[str, str], body_start: int, start: int) -> int:
-        length = headers.get("content-length")
-        if length is None:
-            return self._buffer.find(b"\0", body_start)
-        if not length.isdecimal():
-            raise Unreadable(f"content-length {length!r} from the bus")
-        end = body_start + int(length)
-        if len(self._buffer) <= end:
-            self._wanted = end + 1 - start
-            return -1
-        if self._buffer[end] != 0:
-            raise Unreadable("no NUL after the body of a frame from the bus")
-        return end
+    def _cut(self, data: bytes, frames: list[Frame]) -> int:
+        """Append the complete frames; return where the first incomplete one begins."""
+        start, size, self._wanted = 0, len(data), 0
+        while True:
+            while start < size and data[start] in _EOL:  # heart-beats and EOLs after a frame
+                start += 1
+            head_end = data.find(b"\n\n", start)
+            carriage = data.find(b"\n\r\n", start, head_end if head_end >= 0 else size)
+            body_start = head_end + 2
+            if carriage >= 0:
+                head_end, body_start = carriage, carriage + 3
+            if head_end < 0:
+                return start
+            command, headers = _read_head(data[start:head_end])
+            length = headers.get("content-length")
+            if length is None:
+                body_end = data.find(b"\0", body_start)
+                if body_end < 0:
+                    return start
+            else:
+                if not length.isdecimal():
+                    raise Unreadable(f"content-length {length!r} from the bus")
+                body_end = body_start + int(length)
+                if size <= body_end:
+                    self._wanted = body_end + 1 - start
+                    return start
+                if data[body_end] != 0:
+                    raise Unreadable("no NUL after the body of a frame from the bus")
+            frames.append(Frame(command, headers, data[body_start:body_end]))
+            start = body_end + 1
 
 
 def _read_head(head: bytes) -> tuple[str, dict[str, str]]:
@@ -128,9 +130,20 @@ def _read_head(head: bytes) -> tuple[str, dict[str, str]]:
         text = head.decode()
     except UnicodeDecodeError:
         raise Unreadable("a header from the bus is not UTF-8") from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").removesuffix("\r")
     command, *lines = text.split("\n")
+    if "\\" not in text and "\r" not in text:  # nearly all are like this
+        try:
+            headers = dict([line.split(":", 1) for line in lines])
+        except ValueError:
+            headers = {}
+        if len(headers) == len(lines):
+            return command, headers
+    return _read_odd_head(text)
+
+
+def _read_odd_head(text: str) -> tuple[str, dict[str, str]]:
+    """Read a head with escapes, carriage returns, repeated headers or lines that are none."""
+    command, *lines = text.replace("\r\n", "\n").removesuffix("\r").split("\n")
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")

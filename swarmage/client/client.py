@@ -159,8 +159,7 @@ class Client:
         replies = []
         messages = []
         for task in tasks:
-            waiting: Reply[Any] = Reply(task.id, task.task_class, kind, self.clock)
-            waiting.asked = reply
+            waiting: Reply[Any] = Reply(task.id, task.task_class, kind, self.clock, asked=reply)
             originator = self._replies.expect(waiting) if reply else None
             messages.append(self.wire.task(msgspec.structs.replace(task, issued=now, originator=originator)))
             replies.append(waiting)

@@ -22,6 +22,10 @@ DEFAULT_TIMEOUT = 300.0
 """Seconds; every wait has a deadline, also when nobody named one."""
 
 
+_NEVER = threading.Condition()
+"""What replies share that nobody asked for: nothing changes them."""
+
+
 class Progress(NamedTuple):
     """How far a task says it is.
 
@@ -42,13 +46,21 @@ class Reply(Generic[R]):
     Wait with `result`, with ``await`` or by iterating. The reading thread delivers, any thread may wait.
     """
 
-    def __init__(self, id: str, task_class: str, kind: Any = Any, clock: Clock = SYSTEM_CLOCK) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the task's
+        task_class: str,
+        kind: Any = Any,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        asked: bool = True,
+    ) -> None:
         self.id = id
         self.task_class = task_class
-        self.asked = True
+        self.asked = asked
         self._kind = kind
         self._clock = clock
-        self._changed = threading.Condition()
+        self._changed = threading.Condition() if asked else _NEVER
         self._parts: deque[Any] = deque()
         self._progress: Progress | None = None
         self._end: ReplyBody | None = None

@@ -71,7 +71,7 @@ class Finalizer:
         match outcome:
             case Succeeded(result):
                 if run.sends is not None:
-                    tree.sends += run.sends
+                    tree.sends = [*(tree.sends or ()), *run.sends]
                 if run.local is None:
                     tree.result = result
             case Failed(failure):
@@ -89,10 +89,10 @@ class Finalizer:
         task = tree.task
         if tree.failure is None:
             if task.originator is None:
-                return tree.sends
+                return tree.sends or []
             reply = ReplyBody(id=task.id, kind="result", attempt=task.attempt, value=tree.result)
             try:
-                return [*tree.sends, *self._to_originator(task, reply)]
+                return [*(tree.sends or ()), *self._to_originator(task, reply)]
             except NotEncodable as error:
                 tree.failure, tree.rejected = Failure("NotEncodable", str(error)), "result"
         return self._fail(tree, tree.failure)

@@ -21,7 +21,7 @@ class Tree:
         open: how many of its tasks have not ended.
         failure: the first failure, which makes the whole tree fail.
         result: what the root returned.
-        sends: what its tasks want sent with the acknowledgement.
+        sends: what its tasks want sent with the acknowledgement; None as long as it is nothing.
         rejected: the reason for which another attempt would be in vain.
     """
 
@@ -34,7 +34,7 @@ class Tree:
         self.failure: Failure | None = None
         self.rejected: str | None = None
         self.result: Any = None
-        self.sends: list[Message] = []
+        self.sends: list[Message] | None = None
 
 
 class Run:

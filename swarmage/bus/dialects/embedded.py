@@ -12,7 +12,9 @@ class EmbeddedDialect:
 
     def send_headers(self, message: Message, now: float) -> str:
         """See `Dialect.send_headers`."""
-        lines = "persistent:true\n" if message.persistent else "persistent:false\n"
+        lines = (
+            "" if message.persistent else "persistent:false\n"
+        )  # every queue's messages are kept unless that is said
         if message.delay:
             lines += f"delay:{max(1, round(message.delay * 1000))}\n"
         if message.priority is not None:

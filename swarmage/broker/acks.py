@@ -1,0 +1,96 @@
+"""ACK and NACK: which messages a frame names, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swarmage.broker.encoding import escape
+from swarmage.broker.frames import Frame
+from swarmage.broker.message import Message
+from swarmage.broker.refused import Refused
+from swarmage.broker.release import give_back
+
+if TYPE_CHECKING:
+    from swarmage.broker.session import Session
+
+
+def acknowledge(session: Session, frame: Frame) -> None:
+    """Settle what an ACK names: it is done."""
+    message = named(session, frame)
+    holder = message.holder
+    if holder is not None and not holder.cumulative:  # the usual case, without a list
+        holder.settled(message)
+        session.hub.journal.remove(message)
+        return
+    for each in covered(session, message):
+        _settle(each)
+        session.hub.journal.remove(each)
+
+
+def reject(session: Session, frame: Frame) -> None:
+    """Settle what a NACK names: back to the queue, or with ``requeue:false`` to the dead letters."""
+    headers = frame.headers
+    requeue = headers.get("requeue", "true") != "false"
+    counted = headers.get("count", "true") != "false"
+    for message in covered(session, named(session, frame)):
+        holder = message.holder
+        _settle(message)
+        if not requeue:
+            _bury(session, message)
+        elif holder is not None:
+            give_back(session, holder.queue, message, counted=counted)
+
+
+def named(session: Session, frame: Frame) -> Message:
+    """Return the message that an ACK or NACK frame is about.
+
+    Raises:
+        Refused: this connection holds no such message.
+    """
+    headers = frame.headers
+    text = headers.get("id" if session.version == "1.2" else "message-id")
+    try:
+        message = session.unacked[int(text or "")]
+    except (ValueError, KeyError):
+        what = "names no message" if text is None else f"names {text[:40]!r}, which this connection does not hold"
+        raise Refused(f"{frame.command} {what}") from None
+    if session.version == "1.1" and message.holder and headers.get("subscription") != message.holder.id:
+        raise Refused(f"{frame.command} names another subscription than the message's")
+    return message
+
+
+def covered(session: Session, message: Message) -> list[Message]:
+    """Return everything that settling this message settles, in order of delivery."""
+    holder = message.holder
+    if holder is None or not holder.cumulative:
+        return [message]
+    result = []
+    for each in session.unacked.values():
+        if each.holder is holder:
+            result.append(each)
+        if each is message:
+            break
+    return result
+
+
+def _settle(message: Message) -> None:
+    assert message.holder is not None
+    message.holder.settled(message)
+
+
+def _bury(session: Session, message: Message) -> None:
+    """Move the message to the dead letters, in one batch of the journal and without its expiry."""
+    hub = session.hub
+    name = message.destination.split("/", 2)[-1]
+    dead = message.copy(hub.next_number())
+    dead.destination = f"/queue/DLQ.{name}"
+    dead.expires = 0
+    dead.stored = message.stored
+    rest = message.head.partition(b"\n")[2]
+    origin = escape(message.destination)
+    dead.head = f"destination:{escape(dead.destination)}\noriginal-destination:{origin}\n".encode() + rest
+    hub.journal.remove(message)
+    if dead.stored:
+        hub.journal.insert(dead)
+    else:
+        hub.router.arrive(dead)

@@ -1,0 +1,100 @@
+"""One TCP connection under asyncio.
+
+From: the network.  To: session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import cast
+
+from swarmage.broker.hub import Hub
+
+_LINGER_SECONDS = 2.0
+
+
+class Connection(asyncio.Protocol):
+    """Carries bytes between a socket and a session.
+
+    It enters itself in ``connections``, and in ``held_back`` while it does not read because the disk is behind.
+    """
+
+    def __init__(self, hub: Hub, connections: set[Connection], held_back: set[Connection]) -> None:
+        self._hub = hub
+        self._held_back = held_back
+        self._connections = connections
+        self._finishing = False
+        self._peer_done = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Open a session."""
+        self._transport = cast(asyncio.Transport, transport)
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Without heart-beats this is all that tells a dead machine from a quiet client.
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        peer = transport.get_extra_info("peername")
+        self._connections.add(self)
+        self._session = self._hub.connect(self, f"{peer[0]}:{peer[1]}" if peer else "unknown")
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the bytes to the session, or read them off if it has ended, lest a reset eat our last words."""
+        if self._finishing:
+            return
+        self._session.receive(data)
+        if self._hub.journal.unsaved_bytes > self._hub.limits.unsaved_bytes:
+            self._held_back.add(self)
+            self._transport.pause_reading()
+        self._hub.wake()
+
+    def go_on(self) -> None:
+        """Read again, because the disk has caught up."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def hold(self) -> None:
+        """Read nothing more, because the bus stops."""
+        self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Keep our direction open for what a leaving client still waits for."""
+        self._peer_done = True
+        return self._session.leaving and not self._finishing
+
+    def pause_writing(self) -> None:
+        """Deliver nothing until the client has read."""
+        self._session.pause()
+
+    def resume_writing(self) -> None:
+        """Deliver again."""
+        self._session.resume()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the session."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def finish(self) -> None:
+        """Close our direction now, and the socket when the client has closed its own or takes too long."""
+        if self._finishing or self._transport.is_closing():
+            return
+        self._finishing = True
+        if self._peer_done:
+            self._transport.close()
+            return
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.abort)
+
+    def close(self) -> None:
+        """Close the socket without waiting for the client."""
+        self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the session."""
+        if self._finishing and not self._peer_done:
+            self._linger.cancel()
+        self._connections.discard(self)
+        self._held_back.discard(self)
+        self._session.lost()

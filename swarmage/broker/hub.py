@@ -1,0 +1,178 @@
+"""The bus without its sockets: sessions, queues and the journal, moved on in turns.
+
+Nothing here asks the machine for the time, a socket or a thread, so the same code runs under asyncio and in tests that
+turn by hand. Whoever drives it calls `Session.receive` with bytes, `Hub.turn` soon after, and `Hub.tick` now and then.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from swarmage.broker.journal import Journal
+from swarmage.broker.limits import Limits
+from swarmage.broker.message import Message
+from swarmage.broker.queue import Queue
+from swarmage.broker.refused import Refused
+from swarmage.broker.router import Router
+from swarmage.broker.session import Session, Sink
+from swarmage.broker.store import Store
+from swarmage.clock import SYSTEM_CLOCK, Clock
+
+log = logging.getLogger("swarmage.bus")
+
+TICK_SECONDS = 0.25
+"""How often `Hub.tick` is called."""
+
+_SWEEP_SECONDS = 10.0
+_LATE_SECONDS = 1.0
+_ROUNDS = 3  # so that one fast reader of a long queue does not keep the others waiting
+
+
+class Wake(Protocol):
+    """Asks the driver to call `Hub.turn` soon; called as often as there is news."""
+
+    def __call__(self) -> None:
+        """Ask."""
+
+
+def _nobody() -> None:
+    """Stand in for a driver that turns anyway."""
+
+
+class Hub:
+    """One bus.
+
+    Attributes:
+        sessions: open connections.
+        messages_in: messages accepted since the start.
+        messages_out: messages delivered since the start.
+        started: when the bus started, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        users: Mapping[str, str] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        name: str = "bus",
+        wake: Wake = _nobody,
+    ) -> None:
+        self.clock = clock
+        self.limits = limits
+        self.users = dict(users or {})
+        self.sessions: dict[str, Session] = {}
+        self.messages_in = 0
+        self.messages_out = 0
+        self.started = clock.monotonic()
+        self.wake = wake
+        self.journal = Journal(store, self._arrive, self._progress)
+        self._store = store
+        self._name = name
+        self._session_numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
+        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
+        self._marked: list[Queue] = []
+        self._talking: list[Session] = []
+        self._ticked = self._swept = self.started
+
+    def load(self) -> int:
+        """Take over what the store holds and return how many messages that is."""
+        loaded = self._store.load()
+        self._numbers = itertools.count(loaded.next_number)
+        now, wall_ms = self.clock.monotonic(), self.clock.wall() * 1000
+        for message in loaded.messages:
+            if message.due > wall_ms:
+                message.release = now + (message.due - wall_ms) / 1000
+            self.router.arrive(message)
+        return len(loaded.messages)
+
+    def next_number(self) -> int:
+        """Return a sequence number nobody had before."""
+        return next(self._numbers)
+
+    def connect(self, sink: Sink, peer: str) -> Session:
+        """Open a session for a new connection; one too many is told so and closed."""
+        session = Session(self, sink, f"{self._name}-{next(self._session_numbers)}", peer)
+        if len(self.sessions) >= self.limits.connections:
+            session.refuse(Refused(f"the bus has {self.limits.connections} connections already"))
+        else:
+            self.sessions[session.id] = session
+        return session
+
+    def publish(self, message: Message) -> None:
+        """Accept a message: to the disk first if it is to be stored."""
+        self.messages_in += 1
+        if message.stored:
+            self.journal.insert(message)
+        else:
+            self.router.arrive(message)
+
+    def mark(self, queue: Queue) -> None:
+        """Note that the queue may have something to hand out."""
+        if not queue.marked:
+            queue.marked = True
+            self._marked.append(queue)
+            self.wake()
+
+    def talks(self, session: Session) -> None:
+        """Note that the session has something to write."""
+        self._talking.append(session)
+        self.wake()
+
+    def turn(self) -> bool:
+        """Do what follows from what came in: hand out, store, write; return whether there is more to do at once."""
+        due = self.router.next_due
+        if due is not None and due <= self.clock.monotonic():
+            self.router.release_due(self.clock.monotonic())
+        for _ in range(_ROUNDS):
+            if not self._busy:
+                return False
+            self._dispatch()
+            self.journal.flush()
+            talking, self._talking = self._talking, []
+            for session in talking:
+                session.flush()
+        return self._busy
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._marked or self._talking or self.journal.collecting)
+
+    def _dispatch(self) -> None:
+        wall_ms = self.clock.wall() * 1000
+        marked, self._marked = self._marked, []
+        for queue in marked:
+            queue.marked = False
+            handed, expired = queue.dispatch(wall_ms)
+            self.messages_out += handed
+            for message in expired:
+                self.journal.remove(message)
+
+    def tick(self) -> None:
+        """Look after everything that depends on time passing."""
+        now = self.clock.monotonic()
+        # A loop that was held up itself has not read yet what its peers sent in time.
+        late = now - self._ticked > _LATE_SECONDS
+        self._ticked = now
+        for session in list(self.sessions.values()):
+            session.tick(now, forgiving=late)
+        if now - self._swept >= _SWEEP_SECONDS:
+            self._swept = now
+            for message in self.router.sweep(self.clock.wall() * 1000):
+                self.journal.remove(message)
+        self.wake()
+
+    def _arrive(self, message: Message) -> None:
+        self.router.arrive(message)
+
+    def _progress(self) -> None:
+        self.wake()
+
+    def _overflow(self, session: Session, name: str) -> None:
+        backlog = self.limits.private_backlog
+        session.refuse(Refused(f"you are too slow: more than {backlog} messages wait for you in {name}"))

@@ -1,0 +1,38 @@
+"""How much one connection may take of this process, in one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the bus grants before it refuses.
+
+    Attributes:
+        body_bytes: the longest body of a frame.
+        headers: the most headers of a frame.
+        head_bytes: all headers of a frame together, its command included.
+        login_bytes: a whole frame before the login.
+        login_seconds: time between the TCP connection and its CONNECT frame.
+        connections: open connections.
+        subscriptions: subscriptions of one connection.
+        transactions: open transactions of one connection.
+        transaction_bytes: what the open transactions of one connection hold back together.
+        private_backlog: messages that may wait for one topic subscription or in one temporary queue.
+        output_bytes: what may wait to be written to one connection before its subscriptions pause.
+        unsaved_bytes: what may wait for the disk before the bus stops reading from its senders.
+    """
+
+    body_bytes: int = 4 * 1024 * 1024
+    headers: int = 64
+    head_bytes: int = 64 * 1024
+    login_bytes: int = 16 * 1024
+    login_seconds: float = 5.0
+    connections: int = 1_000
+    subscriptions: int = 1_000
+    transactions: int = 100
+    transaction_bytes: int = 64 * 1024 * 1024
+    private_backlog: int = 100_000
+    output_bytes: int = 256 * 1024
+    unsaved_bytes: int = 64 * 1024 * 1024

@@ -1,0 +1,105 @@
+"""SEND: a frame becomes a message.
+
+From: commands.  To: hub.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swarmage.broker.encoding import escape
+from swarmage.broker.frames import Frame
+from swarmage.broker.message import Message
+from swarmage.broker.refused import Refused
+from swarmage.broker.router import QUEUE, TEMPORARY
+
+if TYPE_CHECKING:
+    from swarmage.broker.session import Session
+
+_NOT_PASSED_ON = frozenset(
+    {
+        "receipt",
+        "transaction",
+        "message-id",
+        "subscription",
+        "ack",
+        "redelivered",
+        "delivery-count",
+        "browser",
+    }
+)
+_REPLACED = _NOT_PASSED_ON | {"destination", "content-length"}
+_PRIORITIES = {str(priority): priority for priority in range(10)}
+_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to"})
+_LONGEST_DELAY_MS = 10 * 365 * 86_400_000
+
+
+def build(session: Session, frame: Frame) -> Message:
+    """Make the message that a SEND frame asks for.
+
+    Raises:
+        Refused: a header is missing or wrong, or the destination does not exist.
+    """
+    headers = frame.headers
+    destination = headers.get("destination")
+    if not destination:
+        raise Refused("SEND needs a destination header")
+    hub = session.hub
+    target = destination
+    if not destination.startswith(QUEUE) or destination == QUEUE:
+        target = hub.router.resolve(session, destination)
+    plain = frame.plain is not None
+    special = not _OPTIONS.isdisjoint(headers)
+    if special and headers.get("reply-to", "").startswith(TEMPORARY):
+        headers = {**headers, "reply-to": session.reply_to(headers["reply-to"])}
+        plain = False
+    body = frame.body
+    # What needs no change is passed on as it came, because this is done for every message.
+    if frame.plain is not None and plain and _NOT_PASSED_ON.isdisjoint(headers) and "content-length" in headers:
+        head = frame.plain + b"\n\n"
+    elif plain:
+        lines = "".join([f"{name}:{value}\n" for name, value in headers.items() if name not in _REPLACED])
+        head = f"destination:{destination}\n{lines}content-length:{len(body)}\n\n".encode()
+    else:
+        head = _escaped_head(headers, destination, len(body))
+    message = Message(hub.next_number(), target, head, body)
+    message.stored = target.startswith(QUEUE)
+    if special:
+        _apply(session, headers, message)
+    return message
+
+
+def _escaped_head(headers: dict[str, str], destination: str, length: int) -> bytes:
+    kept = [(escape(name), escape(value)) for name, value in headers.items() if name not in _REPLACED]
+    lines = "".join([f"{name}:{value}\n" for name, value in kept])
+    return f"destination:{escape(destination)}\n{lines}content-length:{length}\n\n".encode()
+
+
+def _apply(session: Session, headers: dict[str, str], message: Message) -> None:
+    priority = headers.get("priority")
+    if priority is not None:
+        known = _PRIORITIES.get(priority)
+        message.priority = min(whole(headers, "priority"), 9) if known is None else known
+    if headers.get("persistent") == "false":
+        message.stored = False
+    if "expires" in headers:
+        message.expires = whole(headers, "expires")
+    if "delay" not in headers and "AMQ_SCHEDULED_DELAY" not in headers:
+        return
+    delay = min(whole(headers, "delay") or whole(headers, "AMQ_SCHEDULED_DELAY"), _LONGEST_DELAY_MS)
+    if delay:
+        clock = session.hub.clock
+        message.release = clock.monotonic() + delay / 1000
+        message.due = int(clock.wall() * 1000) + delay
+
+
+def whole(headers: dict[str, str], name: str) -> int:
+    """Read a header that is a whole number, 0 where it is absent.
+
+    Raises:
+        Refused: it is something else.
+    """
+    text = headers.get(name, "0")
+    if not (text.isascii() and text.isdigit()) or len(text) > 15:
+        raise Refused(f"{name} is not a whole number: {text[:40]!r}")
+    return int(text)

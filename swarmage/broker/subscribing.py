@@ -1,0 +1,139 @@
+"""SUBSCRIBE and UNSUBSCRIBE.
+
+From: commands.  To: queue, topics.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swarmage.broker.encoding import encode
+from swarmage.broker.frames import Frame
+from swarmage.broker.message import Message
+from swarmage.broker.queue import Queue
+from swarmage.broker.refused import Refused
+from swarmage.broker.release import drop
+from swarmage.broker.router import QUEUE, REPLY, TEMPORARY, TOPIC
+from swarmage.broker.sending import whole
+from swarmage.broker.subscription import DEFAULT_PREFETCH, UNLIMITED, Subscription
+
+if TYPE_CHECKING:
+    from swarmage.broker.session import Session
+
+_MODES = {"auto", "client", "client-individual"}
+
+
+def subscribe(session: Session, frame: Frame) -> None:
+    """Start a subscription, or a look at what a queue holds with ``browser:true``.
+
+    Raises:
+        Refused: a header is missing or wrong, or there are too many subscriptions.
+    """
+    headers = frame.headers
+    destination = headers.get("destination")
+    if not destination:
+        raise Refused("SUBSCRIBE needs a destination header")
+    key = _key(session, frame, "SUBSCRIBE")
+    if key in session.subscriptions:
+        raise Refused(f"there is a subscription {key!r} already")
+    mode = headers.get("ack", "auto")
+    if mode not in _MODES:
+        raise Refused(f"unknown ack mode {mode!r}; there are auto, client and client-individual")
+    if headers.get("browser") == "true":
+        _browse(session, key, headers, destination)
+    else:
+        attach(session, key, destination, name=headers.get("id", ""), mode=mode, prefetch=_prefetch(headers))
+
+
+def attach(session: Session, key: str, destination: str, *, name: str, mode: str, prefetch: int) -> Subscription:
+    """Let the session take from a destination.
+
+    Raises:
+        Refused: there are too many subscriptions, or the destination cannot be subscribed to.
+    """
+    if len(session.subscriptions) >= session.hub.limits.subscriptions:
+        raise Refused(f"more than {session.hub.limits.subscriptions} subscriptions")
+    full, queue = _find(session, destination)
+    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch)
+
+
+def _start(
+    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int
+) -> Subscription:
+    prefix = b"MESSAGE\n"
+    if name:
+        prefix = encode("MESSAGE", {"subscription": name}, version=session.version)[:-2]
+    subscription = Subscription(
+        session, queue, name=name, destination=destination, mode=mode, prefetch=prefetch, prefix=prefix
+    )
+    session.subscriptions[key] = subscription
+    queue.consumers += 1
+    if destination.startswith(TOPIC):
+        session.hub.router.topics.add(subscription)
+    subscription.wake()
+    return subscription
+
+
+def _find(session: Session, destination: str) -> tuple[str, Queue]:
+    router = session.hub.router
+    if destination.startswith(TEMPORARY):
+        return destination, router.temporary(session, destination)
+    if destination.startswith(REPLY):
+        raise Refused("a reply queue belongs to the connection that made it")
+    full = router.resolve(session, destination)
+    if full.startswith(TOPIC):
+        return full, Queue(full, session)
+    return full, router.queue(full)
+
+
+def _prefetch(headers: dict[str, str]) -> int:
+    name = "prefetch-count" if "prefetch-count" in headers else "activemq.prefetchSize"
+    if name not in headers:
+        return DEFAULT_PREFETCH
+    return whole(headers, name) or UNLIMITED
+
+
+def _browse(session: Session, key: str, headers: dict[str, str], destination: str) -> None:
+    """Show what is there through a private queue of copies, so that a slow reader is waited for as always."""
+    hub = session.hub
+    full = hub.router.resolve(session, destination)
+    if not full.startswith(QUEUE):
+        raise Refused("only queues can be browsed")
+    snapshot = Queue(full, session)
+    shown = hub.router.queue(full)
+    in_flight = [
+        m for each in hub.sessions.values() for m in each.unacked.values() if m.holder and m.holder.queue is shown
+    ]
+    for message in [*shown.waiting, *in_flight, *hub.router.delayed(full)]:
+        copy = message.copy(message.id)
+        copy.count = message.count
+        snapshot.put(copy)
+    end = encode("MESSAGE", {"destination": destination, "browser": "end", "content-length": "0"})
+    last = Message(hub.next_number(), full, end[len(b"MESSAGE\n") : -1], b"")
+    last.priority = -1
+    snapshot.put(last)
+    _start(session, snapshot, key, name=headers.get("id", ""), destination=full, mode="auto", prefetch=UNLIMITED)
+
+
+def unsubscribe(session: Session, frame: Frame) -> None:
+    """End a subscription; what it delivered can still be acknowledged.
+
+    Raises:
+        Refused: there is no such subscription.
+    """
+    key = _key(session, frame, "UNSUBSCRIBE")
+    subscription = session.subscriptions.pop(key, None)
+    if subscription is None:
+        raise Refused(f"there is no subscription {key!r}")
+    drop(session, subscription)
+
+
+def _key(session: Session, frame: Frame, command: str) -> str:
+    """Return what the client calls the subscription; 1.0 may name it by its destination alone."""
+    name = frame.headers.get("id")
+    if name:
+        return name
+    destination = frame.headers.get("destination")
+    if session.version != "1.0" or not destination:
+        raise Refused(f"{command} needs an id header")
+    return f"to {destination}"

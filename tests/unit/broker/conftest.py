@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from .driver import Bus
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from swarmage.broker.message import Message
+from swarmage.broker.sqlite_store import SqliteStore
+from swarmage.broker.store import Batch, Loaded
+from swarmage.errors import BusFailed, ConfigError
+
+
+class Opened:
+    """A store and the calls it handed over."""
+
+    def __init__(self, directory: Path) -> None:
+        self.calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.store = SqliteStore(directory, self.calls.put)
+        self.loaded: Loaded = self.store.load()
+
+    def write(self, batch: Batch) -> Exception | None:
+        result: list[Exception | None] = []
+        self.store.submit(batch, result.append)
+        self.calls.get(timeout=5)()
+        return result[0]
+
+
+@pytest.fixture
+def reopen(tmp_path: Path) -> Iterator[Callable[[], Opened]]:
+    """Open the same store again and again, closing the one before."""
+    opened: list[Opened] = []
+
+    def again() -> Opened:
+        if opened:
+            opened[-1].store.close()
+        opened.append(Opened(tmp_path / "bus"))
+        return opened[-1]
+
+    yield again
+    opened[-1].store.close()
+
+
+def message(number: int, body: bytes = b"x") -> Message:
+    made = Message(number, "/queue/a", b"destination:/queue/a\n\n", body)
+    made.stored = True
+    return made
+
+
+def batch(inserts: list[Message], deletes: list[int] | None = None, counts: dict[int, int] | None = None) -> Batch:
+    made = Batch()
+    made.inserts = inserts
+    made.deletes = deletes or []
+    made.counts = counts or {}
+    return made
+
+
+def test_what_was_written_is_there_after_reopening(reopen: Callable[[], Opened]) -> None:
+    full = message(5, b"\0\xff")
+    full.due, full.expires, full.priority = 1, 2, 9
+    assert reopen().write(batch([full])) is None
+    [found] = reopen().loaded.messages
+    assert (found.id, found.destination, found.head, found.body) == (5, full.destination, full.head, b"\0\xff")
+    assert (found.due, found.expires, found.priority, found.count, found.stored) == (1, 2, 9, 0, True)
+
+
+def test_many_messages_are_written_and_deleted_in_one_batch(reopen: Callable[[], Opened]) -> None:
+    opened = reopen()
+    assert opened.write(batch([message(n) for n in range(1, 1_000)])) is None
+    assert opened.write(batch([message(1_000)], [*range(1, 998)], {999: 3})) is None
+    assert [(m.id, m.count) for m in reopen().loaded.messages] == [(998, 0), (999, 3), (1_000, 0)]
+
+
+def test_numbers_are_never_used_again(reopen: Callable[[], Opened]) -> None:
+    first = reopen()
+    number = first.loaded.next_number
+    first.write(batch([message(number)]))
+    first.write(batch([], [number]))
+    assert reopen().loaded.next_number > number + 1_000_000
+
+
+def test_the_file_is_for_its_owner_alone(reopen: Callable[[], Opened]) -> None:
+    path = reopen().store.path
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_second_bus_on_the_same_file_is_refused(reopen: Callable[[], Opened]) -> None:
+    path = reopen().store.path
+    with pytest.raises(ConfigError, match="in use by another bus") as refused:
+        Opened(path.parent)
+    assert str(path) in str(refused.value)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bus.db").write_bytes(b"this is no database, " * 100)
+    with pytest.raises(ConfigError, match=r"bus\.db is damaged"):
+        Opened(tmp_path)
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bus.db") as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(ConfigError, match="another version"):
+        Opened(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        Opened(tmp_path / "file" / "bus")
+
+
+def test_a_failed_commit_is_told_and_nothing_is_tried_again(reopen: Callable[[], Opened]) -> None:
+    opened = reopen()
+    assert opened.write(batch([message(1)])) is None
+    error = opened.write(batch([message(1)]))
+    assert isinstance(error, BusFailed)
+    assert str(opened.store.path) in str(error)
+    assert [m.id for m in reopen().loaded.messages] == [1]
+
+
+def test_the_file_is_written_by_one_thread_of_its_own(reopen: Callable[[], Opened]) -> None:
+    before = set(threading.enumerate())
+    reopen()
+    assert [thread.name for thread in set(threading.enumerate()) - before] == ["bus-store"]
