@@ -130,10 +130,11 @@ class Reply(Generic[R]):
                 return
 
     def __await__(self) -> Generator[Any, None, R]:
-        """Wait in a coroutine; bound it with `asyncio.timeout`.
+        """Wait in a coroutine, for the default time; `asyncio.timeout` around it makes that shorter.
 
         Raises:
             TaskFailed: the task is a dead letter.
+            ReplyTimeout: it has not ended in time.
         """
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
@@ -148,8 +149,13 @@ class Reply(Generic[R]):
                 self._callbacks.append(tell)
             else:
                 ended.set_result(None)
-        yield from ended.__await__()
-        assert self._end is not None
+        timer = loop.call_later(DEFAULT_TIMEOUT, lambda: None if ended.done() else ended.set_result(None))
+        try:
+            yield from ended.__await__()
+        finally:
+            timer.cancel()
+        if self._end is None:
+            raise ReplyTimeout(self._too_late(DEFAULT_TIMEOUT))
         return self._open(self._end)
 
     def deliver(self, body: ReplyBody) -> None:
@@ -173,7 +179,10 @@ class Reply(Generic[R]):
         self._check_asked()
         left = deadline - self._clock.monotonic()
         if left <= 0 or not self._changed.wait(left):
-            raise ReplyTimeout(f"no reply to {self.task_class} {self.id} in {timeout:.1f} s; the task may still end")
+            raise ReplyTimeout(self._too_late(timeout))
+
+    def _too_late(self, timeout: float) -> str:
+        return f"no reply to {self.task_class} {self.id} in {timeout:.1f} s; the task may still end"
 
     def _check_asked(self) -> None:
         if not self.asked:

@@ -48,6 +48,7 @@ class Mailbox:
         self.lock = threading.Lock()
         self.lanes: dict[str, Lane] = {}
         self.open_trees = 0  # tasks from the bus that are here, begun or not
+        self.trees: dict[str, Tree] = {}  # those same tasks by their id
         self.accepting = True
         self._control: SimpleQueue[Envelope] = SimpleQueue()
         self._finished: deque[tuple[Run, Outcome]] = deque()
@@ -86,8 +87,8 @@ class Mailbox:
             for run in runs:
                 lane = lanes[run.task.task_class]
                 if run.local is None:
-                    if not self.accepting:
-                        continue  # the bus gives it to somebody else when this drone has left
+                    if not self.accepting or self._is_here(run.tree):
+                        continue  # not accepted: the bus gives it to somebody else when this drone has left
                     self.open_trees += 1
                     lane.bus.append(run)
                 else:
@@ -95,6 +96,23 @@ class Mailbox:
                     lane.local.append(run)
                 if lane.waking is None:
                     self._wake(lane)
+
+    def _is_here(self, tree: Tree) -> bool:
+        """Say whether the task is here already, and came again because its connection was lost.
+
+        Then only its ack has a new address: a task that runs for an hour is not begun again for a restarted bus.
+        """
+        known = self.trees.get(tree.task.id)
+        if known is None or not known.delivery.connection.lost:
+            self.trees[tree.task.id] = tree
+            return False
+        known.delivery = tree.delivery
+        return True
+
+    def _forget_tree(self, tree: Tree) -> None:
+        self.open_trees -= 1
+        if self.trees.get(tree.task.id) is tree:
+            del self.trees[tree.task.id]
 
     def _wake(self, lane: Lane) -> None:
         idle = lane.idle
@@ -173,7 +191,8 @@ class Mailbox:
             removed = [run for run in lane.bus if unwanted(run)]
             if removed:
                 lane.bus = deque(run for run in lane.bus if not unwanted(run))
-                self.open_trees -= len(removed)
+                for run in removed:
+                    self._forget_tree(run.tree)
             return removed
 
     def close(self) -> None:
@@ -181,7 +200,8 @@ class Mailbox:
         with self.lock:
             self.accepting = False
             for lane in self.lanes.values():
-                self.open_trees -= len(lane.bus)
+                for run in lane.bus:
+                    self._forget_tree(run.tree)
                 lane.bus.clear()
 
     def end_runs(self, runs: Iterable[Run]) -> list[Tree]:
@@ -192,7 +212,7 @@ class Mailbox:
                 run.tree.open -= 1
                 if run.tree.open == 0:
                     complete.append(run.tree)
-            self.open_trees -= len(complete)
+                    self._forget_tree(run.tree)
         return complete
 
     # completions

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Start
-from processes import Home, Started, eventually
+from processes import Home, Start, Started, eventually
 
 from swarmage import Client, SwarmageError, Task
 
@@ -143,6 +142,22 @@ def test_a_restarted_bus_finds_its_drones_again_within_five_seconds(start: Start
     assert time.monotonic() - began < 5
 
 
+def test_a_task_that_runs_while_the_bus_restarts_is_not_begun_again(start: Start, client: Client, ledger: Path) -> None:
+    process = start("up", "ledger", "-p", "1")
+    pid = bus_pid(process)
+    process.wait_for_line("^ready")
+    reply = client.insert("ledger.meet", str(ledger), 2)
+    eventually(lambda: sum(written(ledger).values()) == 1)
+    os.kill(pid, signal.SIGKILL)
+    bus_pid(process)
+    eventually(lambda: [q["in_flight"] for q in client.status()["queues"] if q["task_class"] == "ledger.meet"] == [1])
+    with ledger.open("a") as file:
+        file.write("the other one\n")
+    reply.result(20)
+    eventually(lambda: tasks_left(client) == 0)
+    assert written(ledger) == {reply.id: 1, "the other one": 1}
+
+
 def test_a_tree_of_local_tasks_is_run_again_whole_when_its_drone_is_killed(
     start: Start, client: Client, ledger: Path
 ) -> None:
@@ -176,3 +191,17 @@ def check_no_twin(start: Start, client: Client, ledger: Path, insert: Callable[[
     killer.join()
     eventually(lambda: tasks_left(client) == 0, 60)
     assert set(written(ledger)) == {reply.id for reply in replies}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_no_task_waits_behind_a_busy_worker_while_another_drone_is_idle(
+    start: Start, client: Client, ledger: Path, tmp_path: Path, warm: bool
+) -> None:
+    """Eight tasks that end only together, for two drones of four workers; also right after thousands of short ones."""
+    up(start, client, 2)
+    if warm:
+        client.insert_many("ledger.meet", [(str(ledger), 1)] * 3000, reply=False)
+        eventually(lambda: tasks_left(client) == 0, 60)
+    replies = client.insert_many("ledger.meet", [(str(tmp_path / "meeting"), 8)] * 8)
+    for reply in replies:
+        reply.result(20)

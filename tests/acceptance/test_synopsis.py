@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run, Start
-from processes import DEADLINE, Home, eventually
+from processes import DEADLINE, Home, Run, Start, eventually
 
 pytestmark = pytest.mark.acceptance
 
@@ -58,7 +57,12 @@ def test_the_synopsis_says_clearly_what_is_wrong_when_the_passcode_is(start: Sta
     start("bus").wait_for_line("^ready")
     client = CLIENT.format(host="127.0.0.1", port=home.url.rpartition(":")[2])
     failed = subprocess.run(
-        [sys.executable, "-c", client], env=environment(home), capture_output=True, text=True, timeout=DEADLINE
+        [sys.executable, "-c", client],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
     )
     assert failed.returncode == 1
     assert "swarmage.errors.LoginRefused" in failed.stderr.splitlines()[-1]

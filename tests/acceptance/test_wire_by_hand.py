@@ -9,8 +9,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import Run, Start
-from processes import DEADLINE, Home, eventually
+from processes import DEADLINE, Home, Run, Start, eventually
 
 pytestmark = pytest.mark.acceptance
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from pathlib import Path
 
 from swarmage import Worker, ability
 
@@ -24,6 +26,16 @@ class Bookkeeper(Worker):
             part.result()
         self.insert("ledger.write", path)
         return leaves
+
+    @ability("ledger.meet", retries=0)
+    def meet(self, path: str, count: int) -> None:
+        """Go on only when so many have begun, which they can only at the same time."""
+        self.line(path, self.task.id)
+        deadline = time.monotonic() + 20
+        while len(Path(path).read_bytes().splitlines()) < count:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the others did not come")
+            threading.Event().wait(0.01)
 
     @staticmethod
     def line(path: str, text: str) -> None:
