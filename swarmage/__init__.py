@@ -13,62 +13,41 @@ The way of a task, one folder a stage, in the order it travels:
 The words everyone uses stand beside them: task, ability, outcome, retry, settings, home, clock, errors.
 """
 
-from swarmage.ability import ability
-from swarmage.client.client import Client
-from swarmage.client.reply import Progress, Reply
-from swarmage.drone.drone import Drone
-from swarmage.drone.worker import Worker
-from swarmage.errors import (
-    AbilityError,
-    BadSignature,
-    BusError,
-    BusFailed,
-    BusRefused,
-    BusUnreachable,
-    ConfigError,
-    ConnectionLost,
-    DeadlineExceeded,
-    InsertTimeout,
-    LoginRefused,
-    NotEncodable,
-    ReplyTimeout,
-    SwarmageError,
-    TargetError,
-    TaskFailed,
-    TaskTimeout,
-    Unreadable,
-    WireError,
-)
-from swarmage.task import Task
+from __future__ import annotations
 
-__all__ = [  # noqa: RUF022 - in the order in which one meets them
-    # inserting
-    "Client",
-    "Task",
-    "Reply",
-    "Progress",
-    # performing
-    "Worker",
-    "ability",
-    "Drone",
-    # errors
-    "AbilityError",
-    "BadSignature",
-    "BusError",
-    "BusFailed",
-    "BusRefused",
-    "BusUnreachable",
-    "ConfigError",
-    "ConnectionLost",
-    "DeadlineExceeded",
-    "InsertTimeout",
-    "LoginRefused",
-    "NotEncodable",
-    "ReplyTimeout",
-    "SwarmageError",
-    "TargetError",
-    "TaskFailed",
-    "TaskTimeout",
-    "Unreadable",
-    "WireError",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swarmage.abilities import ability as ability
+    from swarmage.client.client import Client as Client
+    from swarmage.client.reply import Progress as Progress
+    from swarmage.client.reply import Reply as Reply
+    from swarmage.drone.drone import Drone as Drone
+    from swarmage.drone.worker import Worker as Worker
+    from swarmage.supervisor.supervisor import Supervisor as Supervisor
+    from swarmage.task import Task as Task
+
+from swarmage import errors
+from swarmage.errors import *  # noqa: F403 - the whole tree, as its module names it
+
+_WHERE = {
+    "Client": "swarmage.client.client",
+    "Task": "swarmage.task",
+    "Reply": "swarmage.client.reply",
+    "Progress": "swarmage.client.reply",
+    "Worker": "swarmage.drone.worker",
+    "ability": "swarmage.abilities",
+    "Drone": "swarmage.drone.drone",
+    "Supervisor": "swarmage.supervisor.supervisor",
+}
+"""The public names and their modules, imported on first use: the embedded bus needs neither stomp.py nor pykka."""
+
+__all__ = [*_WHERE, *errors.__all__]  # noqa: PLE0604 - all are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_WHERE[name]), name)
+    return value

@@ -23,6 +23,28 @@ SwarmageError
 
 from __future__ import annotations
 
+__all__ = [
+    "AbilityError",
+    "BadSignature",
+    "BusError",
+    "BusFailed",
+    "BusRefused",
+    "BusUnreachable",
+    "ConfigError",
+    "ConnectionLost",
+    "DeadlineExceeded",
+    "InsertTimeout",
+    "LoginRefused",
+    "NotEncodable",
+    "ReplyTimeout",
+    "SwarmageError",
+    "TargetError",
+    "TaskFailed",
+    "TaskTimeout",
+    "Unreadable",
+    "WireError",
+]
+
 
 class SwarmageError(Exception):
     """The root of everything that swarmage raises."""

@@ -73,12 +73,6 @@ class Bus:
         self._last_error: BusError | None = None
         self._keeper: threading.Thread | None = None
 
-    @property
-    def server(self) -> str:
-        """What the bus calls itself, empty while there is no connection."""
-        connection = self._connection
-        return connection.server if connection is not None else ""
-
     def start(self, timeout: float) -> None:
         """Connect, and keep connected from then on; safe to call twice.
 
@@ -170,8 +164,8 @@ class Bus:
                 return
             try:
                 self._connection.write(frames.encode("UNSUBSCRIBE", {"id": id}))
-            except ConnectionLost as error:
-                logger.debug("nothing to unsubscribe: %s", error)
+            except ConnectionLost:
+                return  # so there is nothing to unsubscribe
 
     def _keep(self) -> None:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
@@ -209,8 +203,8 @@ class Bus:
                 self._changed.wait(seconds)
 
     def _lost(self, connection: Connection) -> None:
-        if connection is not self._connection:  # it never got as far as a login
-            return
+        if connection is not self._connection:
+            return  # it never got as far as a login
         if not self._stopping:
             logger.warning("lost the connection to the bus at %s", self.address)
         with self._changed:

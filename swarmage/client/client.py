@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 import msgspec
 
-from swarmage.ability import Ability
+from swarmage.abilities import Ability
 from swarmage.bus.bus import Bus
 from swarmage.bus.publish import publish
 from swarmage.client.replies import Replies

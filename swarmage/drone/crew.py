@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from queue import Empty
 from typing import Any
 
-from swarmage.ability import Ability
+from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell, starting
 from swarmage.drone.worker import MOST_CONCURRENCY, Worker
 from swarmage.errors import AbilityError, ConfigError

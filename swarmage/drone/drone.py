@@ -37,7 +37,7 @@ logger = logging.getLogger("swarmage.drone")
 
 GRACE = 30.0
 """Seconds that tasks have to finish when the drone is stopped."""
-CONNECT_TIMEOUT = 4.0
+CONNECT_TIMEOUT = 3.0
 
 
 class Drone(pykka.ThreadingActor):

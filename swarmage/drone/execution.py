@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, get_origin
 
-from swarmage.ability import Ability
+from swarmage.abilities import Ability
 from swarmage.errors import NotEncodable, Unreadable
 from swarmage.outcome import Failed, Failure, Outcome, Rejected, Succeeded
 from swarmage.task import Task

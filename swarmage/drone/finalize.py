@@ -17,7 +17,7 @@ from typing import assert_never
 
 import msgspec
 
-from swarmage.ability import Ability
+from swarmage.abilities import Ability
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from swarmage.ability import Ability
+from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell
 from swarmage.drone.messages import Local, Run
 from swarmage.drone.worker_inbox import WorkerInbox

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pykka
 
-from swarmage.ability import Ability, abilities_of
+from swarmage.abilities import Ability, abilities_of
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of
 from swarmage.drone.limit import TimeLimit

@@ -1,0 +1,132 @@
+"""``send``: insert a task, and wait for its result if asked to."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from swarmage.cli.arguments import parse_arguments
+from swarmage.cli.text import as_json
+from swarmage.client.client import Client
+from swarmage.client.reply import DEFAULT_TIMEOUT, Progress, Reply
+from swarmage.errors import ReplyTimeout, SwarmageError, TaskFailed
+from swarmage.task import Task
+
+INSERT_SECONDS = 5.0
+ASK_SECONDS = 2.0
+"""How long to ask the bus why no result came."""
+
+_NEGATIVE = re.compile(r"-(\d|\.\d)\S*")
+_SHIELD = "\0"
+_SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+class WithNegativeNumbers(click.Command):
+    """A command whose arguments may be numbers such as -2, which click takes for options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Shield negative numbers from click's parser; no argument from a shell can hold a NUL."""
+        options = [param for param in self.params if isinstance(param, click.Option) and not param.is_flag]
+        taken = {name for option in options for name in option.opts}
+        shielded = [
+            _SHIELD + arg if _NEGATIVE.fullmatch(arg) and before not in taken else arg
+            for before, arg in zip(["", *args], args, strict=False)
+        ]
+        return super().parse_args(ctx, shielded)
+
+
+@click.command(cls=WithNegativeNumbers)
+@click.argument("task_class", metavar="CLASS")
+@click.argument("words", nargs=-1, metavar="[ARG]... [NAME=VALUE]...")
+@click.option("--wait", is_flag=True, help="Wait for the result and print it.")
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Seconds before it may begin.")
+@click.option("--priority", type=click.IntRange(0, 9), metavar="N", help="0 to 9, higher first; 4 by default.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Seconds to wait at most; 300 by default.",
+)
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
+def send(
+    task_class: str,
+    words: tuple[str, ...],
+    *,
+    wait: bool,
+    delay: float,
+    priority: int | None,
+    timeout: float | None,
+    json_wanted: bool,
+) -> None:
+    """Insert a task of the task class CLASS and print its id, or with --wait its result.
+
+    An argument is JSON, else a string. NAME=VALUE is an argument by name when NAME is a Python identifier; a string
+    that looks like one is written as JSON: '"a=b"'. Exit codes: 1 the task failed, 3 no bus, 4 no result in time.
+
+    \b
+    Example:
+      swarmage send text.count README.md words=true --wait --timeout 30
+    """
+    args, kwargs = parse_arguments([word.removeprefix(_SHIELD) for word in words])
+    task = Task(task_class=task_class, args=args, kwargs=kwargs, delay=delay, priority=priority)
+    with Client(timeout=INSERT_SECONDS if wait or timeout is None else timeout) as client:
+        reply = client.insert_task(task, reply=wait)
+        if not wait:
+            click.echo(as_json({"id": reply.id}) if json_wanted else reply.id)
+            return
+        try:
+            result = _result_of(reply, timeout or DEFAULT_TIMEOUT)
+        except ReplyTimeout:
+            error = ReplyTimeout(_why_no_result(client, task, timeout or DEFAULT_TIMEOUT))
+            _print_error(json_wanted, task.id, "ReplyTimeout", str(error))
+            raise error from None
+        except TaskFailed as failed:
+            _print_error(json_wanted, task.id, failed.kind, failed.message, failed.traceback)
+            raise
+    click.echo(as_json({"id": task.id, "result": result} if json_wanted else result))
+
+
+def _print_error(json_wanted: bool, task_id: str, kind: str, message: str, traceback: str = "") -> None:
+    if json_wanted:
+        error = {"type": kind, "message": message, "traceback": traceback}
+        click.echo(as_json({"id": task_id, "error": error}))
+
+
+def _result_of(reply: Reply[Any], timeout: float) -> Any:
+    if not sys.stderr.isatty():
+        return reply.result(timeout=timeout)
+    with _progress_bar() as show:
+        return reply.result(timeout=timeout, progress=show)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+    # Imported here: it takes longer than the insert, and only a terminal shows it.
+    from swarmage.cli.progress_bar import progress_bar  # noqa: PLC0415
+
+    with progress_bar() as show:
+        yield show
+
+
+def _why_no_result(client: Client, task: Task, timeout: float) -> str:
+    what = f"no result within {timeout:g} s"
+    if _is_performed(client, task.task_class):
+        return f"{what}; the task {task.id} goes on"
+    return (
+        f"{what}: no drone performs the task class {task.task_class}, so the task {task.id} waits on the bus;"
+        " start a drone with `swarmage drone TARGET`"
+    )
+
+
+def _is_performed(client: Client, task_class: str) -> bool:
+    """Tell whether some drone performs the task class; a bus that cannot say counts as if one did."""
+    try:
+        queues = client.status(timeout=ASK_SECONDS)["queues"]
+    except SwarmageError:
+        return True
+    return any(queue["consumers"] for queue in queues if queue["task_class"] == task_class)

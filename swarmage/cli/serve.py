@@ -1,0 +1,118 @@
+"""``up``, ``bus`` and ``drone``: the commands that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from swarmage.cli.arguments import parse_concurrency
+from swarmage.home import find_home, load_key, record_address
+from swarmage.settings import Address
+from swarmage.supervisor.bus_plan import BusPlan, plan_bus
+from swarmage.supervisor.logs import log_to_stderr
+from swarmage.supervisor.signals import stop_signals
+from swarmage.supervisor.supervisor import Supervisor
+
+_processes = click.option(
+    "-p", "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="How many drone processes."
+)
+_concurrency = click.option(
+    "-c", "--concurrency", multiple=True, metavar="CLASS=N", help="How many actors of a Worker class in each drone."
+)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@_processes
+@_concurrency
+def up(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]) -> None:
+    """Run the embedded bus and, for the TARGETs, drones, on this machine.
+
+    A TARGET is a module or package of Workers, module:Class, or a path such as actors/text.py, looked up from the
+    current directory. Without one only the bus runs. What dies is started again. The first Ctrl-C or SIGTERM lets
+    running tasks finish, the second does not. State is kept in the folder .swarmage, or SWARMAGE_HOME.
+
+    \b
+    Example:
+      swarmage up actors -p 2
+    """
+    log_to_stderr("swarmage")
+    plan = _plan()
+    supervisor = Supervisor(
+        list(targets), processes, concurrency=parse_concurrency(concurrency), bus=plan, announce=click.echo
+    )
+    _exit(supervisor)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@_processes
+@_concurrency
+def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]) -> None:
+    """Run drone processes for the TARGETs on the bus that SWARMAGE_URL names, and keep them alive.
+
+    A TARGET is a module or package of Workers, module:Class, or a path such as actors/text.py, looked up from the
+    current directory. Without SWARMAGE_URL it is the bus that was started here. The first Ctrl-C or SIGTERM lets
+    running tasks finish, the second does not.
+
+    \b
+    Example:
+      swarmage drone actors.text:Census -p 2 -c Census=8
+    """
+    log_to_stderr("swarmage")
+    supervisor = Supervisor(list(targets), processes, concurrency=parse_concurrency(concurrency), announce=click.echo)
+    _exit(supervisor)
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen; by default where it did before.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where to keep messages.")
+def bus(listen: str | None, data: Path | None) -> None:
+    """Run only the embedded bus, in this very process.
+
+    Any STOMP 1.0, 1.1 or 1.2 client may use it. Its first user is the login and passcode of SWARMAGE_URL when that is
+    set; else one is made, and recorded with the address in the folder .swarmage (or SWARMAGE_HOME) for the commands
+    that are run here later.
+
+    \b
+    Example:
+      swarmage bus --listen 127.0.0.1:61613
+    """
+    log_to_stderr("swarmage")
+    plan = _plan(listen, data)
+    home = _home()
+
+    def ready(address: Address) -> None:
+        record_address(home, address)
+        click.echo(f"ready: bus {address}, home {home}")
+
+    with ExitStack() as signals:
+
+        def stop_when(stop: Callable[[], None]) -> None:
+            signals.enter_context(stop_signals(stop))
+
+        # Imported here, as only this command runs a bus in its own process.
+        from swarmage.supervisor.embedded_bus import serve_bus  # noqa: PLC0415
+
+        asyncio.run(serve_bus(plan, on_ready=ready, stop_when=stop_when))
+
+
+def _plan(listen: str | None = None, data: Path | None = None) -> BusPlan:
+    home = _home()
+    load_key(create=True)
+    return plan_bus(home, url=os.environ.get("SWARMAGE_URL"), listen=listen, data=data)
+
+
+def _home() -> Path:
+    home = find_home(create=True)
+    assert home is not None
+    return home.absolute()
+
+
+def _exit(supervisor: Supervisor) -> None:
+    click.get_current_context().exit(supervisor.run())

@@ -1,0 +1,68 @@
+"""``status``: what the bus knows of itself, its queues and the drones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from swarmage.cli.text import ago, as_json, columns, printable
+from swarmage.client.client import Client
+
+ANSWER_SECONDS = 4.0
+
+
+@click.command()
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object with bus, queues and drones.")
+def status(*, json_wanted: bool) -> None:
+    """Show the bus, how many tasks wait in each queue, and what the drones and their workers do.
+
+    A queue whose task class no drone performs is marked: its tasks wait until one does. The bus is that of
+    SWARMAGE_URL, else the one that was started here.
+
+    \b
+    Example:
+      swarmage status --json
+    """
+    with Client(timeout=ANSWER_SECONDS) as client:
+        found = client.status(timeout=ANSWER_SECONDS)
+    click.echo(as_json(found) if json_wanted else _as_text(found))
+
+
+def _as_text(found: Mapping[str, Any]) -> str:
+    parts = [_bus(found["bus"]), _queues(found["queues"]), _drones(found["drones"])]
+    if found.get("silent_drones"):
+        parts.append(f"{found['silent_drones']} more did not answer: busy beyond measure, or without our key")
+    return "\n\n".join(parts)
+
+
+def _bus(bus: Mapping[str, Any]) -> str:
+    line = f"bus {bus['url']}"
+    for name, value in bus.items():
+        if name != "url" and value is not None:
+            line += f", {name} {ago(value) if name == 'uptime' else value}"
+    return printable(line)
+
+
+def _queues(queues: Sequence[Mapping[str, Any]]) -> str:
+    if not queues:
+        return "no tasks wait"
+    rows = []
+    for queue in queues:
+        mark = "" if queue["consumers"] or not queue["task_class"] else "nobody performs it"
+        counts = [queue[name] for name in ("waiting", "in_flight", "delayed", "consumers")]
+        rows.append([queue["task_class"] or queue["name"], *counts, mark])
+    return columns(("TASK CLASS", "WAITING", "IN FLIGHT", "DELAYED", "SUBSCRIBED", ""), rows)
+
+
+def _drones(drones: Sequence[Mapping[str, Any]]) -> str:
+    if not drones:
+        return "no drones"
+    rows = [
+        [drone["id"], drone["host"], drone["pid"], worker["name"], worker["state"], worker["task"] or "", able]
+        for drone in drones
+        for worker in drone["workers"]
+        for able in [", ".join(worker["abilities"])]
+    ]
+    return columns(("DRONE", "HOST", "PID", "WORKER", "STATE", "TASK", "ABILITIES"), rows)

@@ -1,0 +1,80 @@
+"""A child's place in the supervisor, over all its restarts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from swarmage.errors import ConfigError
+from swarmage.supervisor.bus_plan import BusPlan
+from swarmage.supervisor.child_process import ChildProcess
+from swarmage.supervisor.protocol import BusSpec, ChildSpec, DroneSpec, Failed
+from swarmage.supervisor.restarts import Restart, Restarts
+
+
+class Slot:
+    """What the supervisor knows of one child. Only the supervisor's loop touches it.
+
+    Attributes:
+        spec: what the child is to be.
+        process: the child as it runs now, if it does.
+        failure: what the running child reported before it left, if anything.
+        was_ready: it booted at least once; from then on a failed boot is a crash like others.
+        is_ready: the running child has booted.
+        restart_at: when it is due to start again, on the monotonic clock.
+    """
+
+    def __init__(self, spec: ChildSpec, rng: random.Random) -> None:
+        self.spec = spec
+        self.process: ChildProcess | None = None
+        self.failure: Failed | None = None
+        self.was_ready = False
+        self.is_ready = False
+        self.restart_at: float | None = None
+        self._restarts = Restarts(rng)
+
+    def started(self, process: ChildProcess, now: float) -> None:
+        """Note that the child runs."""
+        self.process = process
+        self.failure = None
+        self.restart_at = None
+        self._restarts.started(now)
+
+    def became_ready(self) -> None:
+        """Note that the child has booted."""
+        self.was_ready = self.is_ready = True
+
+    def ended(self) -> None:
+        """Note that the child is gone."""
+        self.process = None
+        self.is_ready = False
+
+    def plan_restart(self, now: float) -> Restart:
+        """Decide when the child starts again."""
+        restart = self._restarts.ended(now)
+        self.restart_at = now + restart.delay
+        return restart
+
+
+def drone_slots(
+    targets: Sequence[str], processes: int, concurrency: Mapping[str, int], rng: random.Random
+) -> list[Slot]:
+    """Return a slot for each drone process; none where there are no targets.
+
+    Raises:
+        ConfigError: one of the settings makes no sense.
+    """
+    if isinstance(targets, str):
+        raise ConfigError(f"targets must be a list of names, not {targets!r}")
+    if processes < 1:
+        raise ConfigError(f"the number of processes must be 1 or more, not {processes}")
+    specs = [
+        DroneSpec(name=f"drone-{number}", targets=tuple(targets), concurrency=dict(concurrency))
+        for number in range(1, processes + 1)
+    ]
+    return [Slot(spec, rng) for spec in specs] if targets else []
+
+
+def bus_slots(plan: BusPlan | None, rng: random.Random) -> list[Slot]:
+    """Return the slot of the embedded bus, if there is a plan for one."""
+    return [Slot(BusSpec(name="bus", data=plan.data, ports=plan.ports), rng)] if plan else []

@@ -1,0 +1,243 @@
+"""The process above the drones: keeps them alive, and ends them in good order."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import msgspec
+
+from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.errors import BusUnreachable, ConfigError, ConnectionLost, SwarmageError
+from swarmage.home import find_home, load_key, record_address, resolve_address
+from swarmage.settings import Address
+from swarmage.supervisor import protocol
+from swarmage.supervisor.bus_plan import BusPlan
+from swarmage.supervisor.child_process import ChildExited, ChildSaid, DeadlinePassed, Event, StopAsked
+from swarmage.supervisor.launcher import Launcher
+from swarmage.supervisor.protocol import BusSpec, Failed, Ready
+from swarmage.supervisor.signals import stop_signals
+from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Keeps drone processes alive, and the embedded bus with them when it has a plan for one.
+
+    One loop takes everything that happens from one queue: what children report, that they exit, signals, and restarts
+    that are due. The first SIGTERM or SIGINT drains: the drones finish what they run, then the bus leaves. The second
+    one aborts. Nothing is left behind.
+    """
+
+    command: Sequence[str] = (sys.executable, "-m", "swarmage.supervisor.child")
+    patience = protocol.GRACE_SECONDS + protocol.MARGIN_SECONDS
+    """Seconds a child has to drain before it is killed."""
+
+    def __init__(
+        self,
+        targets: Sequence[str],
+        processes: int = 1,
+        url: str | None = None,
+        concurrency: Mapping[str, int] | None = None,
+        *,
+        bus: BusPlan | None = None,
+        announce: Callable[[str], None] = log.info,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Check the settings; nothing starts before `run`.
+
+        Args:
+            targets: where the Workers are: modules, packages, ``module:Class`` or paths, from the current directory.
+            processes: how many drone processes.
+            url: the bus; by default SWARMAGE_URL, or the bus that was started here.
+            concurrency: how many actors of a Worker class in each drone, by class name.
+            bus: run the embedded bus like this too, and the drones on it.
+            announce: told in one line of each child that is ready, and when all of them are.
+            clock: where time comes from.
+
+        Raises:
+            ConfigError: there is nothing to do.
+        """
+        rng = random.Random()  # noqa: S311 - spreads restarts, keeps no secret
+        self._bus = bus_slots(bus, rng)
+        self._drones = drone_slots(targets, processes, concurrency or {}, rng)
+        if not self._slots():
+            raise ConfigError("a supervisor needs at least one TARGET: a module or package of Workers")
+        self._url = url
+        self._plan = bus
+        self._announce = announce
+        self._clock = clock
+        self._events: SimpleQueue[Event] = SimpleQueue()  # its put is safe in a signal handler
+        self._launcher: Launcher | None = None
+        self._said_ready = False
+        self._stopping = False
+        self._aborted = False
+        self._draining: list[Slot] | None = None
+        self._kill_at: float | None = None
+        self._error: SwarmageError | None = None
+
+    def stop(self) -> None:
+        """Ask `run` to drain and return; asked again, to abort. Safe from any thread and in a signal handler."""
+        self._events.put(StopAsked())
+
+    def run(self) -> int:
+        """Run until stopped; return 0, or 1 when something had to be killed.
+
+        Raises:
+            ConfigError: a setting, key or TARGET is wrong.
+            BusError: a drone could not boot for want of the bus, or the bus itself could not.
+        """
+        self._prepare()
+        with stop_signals(self.stop):
+            try:
+                self._start_all(self._bus or self._drones)
+                while not self._stopping or self._running():
+                    self._handle(self._next_event())
+            finally:
+                self._leave_nothing_behind()
+        if self._error is not None:
+            raise self._error
+        return 1 if self._aborted else 0
+
+    def _prepare(self) -> None:
+        home = find_home(create=True)
+        assert home is not None
+        self._home: Path = home.absolute()
+        load_key(create=True)
+        self._address: Address = self._plan.address if self._plan else resolve_address(self._url)
+        self._launcher = Launcher(self.command, self._home, self._events)
+
+    def _next_event(self) -> Event:
+        deadlines = [slot.restart_at for slot in self._slots() if slot.restart_at is not None]
+        if self._kill_at is not None:
+            deadlines.append(self._kill_at)
+        timeout = max(0.0, min(deadlines) - self._clock.monotonic()) if deadlines else None
+        try:
+            return self._events.get(timeout=timeout)
+        except Empty:
+            return DeadlinePassed()
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case ChildSaid(child, report):
+                for slot in self._slots():
+                    if slot.process is child:
+                        self._on_report(slot, report)
+            case ChildExited(child, code):
+                for slot in self._slots():
+                    if slot.process is child:
+                        self._on_exit(slot, code)
+            case StopAsked():
+                self._on_stop()
+            case DeadlinePassed():
+                self._on_deadline()
+
+    def _on_report(self, slot: Slot, report: Ready | Failed) -> None:
+        if isinstance(report, Failed):
+            slot.failure = report
+            return
+        slot.became_ready()
+        if isinstance(slot.spec, BusSpec):
+            self._on_bus_ready(slot, slot.spec, report)
+        else:
+            self._announce(f"{slot.spec.name} ready: {', '.join(report.task_classes)}")
+        if all(slot.is_ready for slot in self._slots()) and not self._said_ready:
+            self._said_ready = True
+            self._announce(f"ready: bus {self._address}, home {self._home}")
+
+    def _on_bus_ready(self, slot: Slot, spec: BusSpec, report: Ready) -> None:
+        self._address = replace(self._address, port=report.port)
+        record_address(self._home, self._address)
+        slot.spec = msgspec.structs.replace(spec, ports=(report.port,))  # the drones look for it here from now on
+        self._announce(f"{spec.name} ready: {self._address}")
+        if not self._stopping:
+            self._start_all([drone for drone in self._drones if not drone.process and drone.restart_at is None])
+
+    def _on_exit(self, slot: Slot, code: int) -> None:
+        slot.ended()
+        if self._stopping:
+            self._drain_next()
+            return
+        how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
+        why = f": {slot.failure.message}" if slot.failure else ""
+        if slot.failure and self._stops_all(slot, slot.failure.as_error()):
+            self._error = slot.failure.as_error()
+            self._begin_to_stop()
+            return
+        restart = slot.plan_restart(self._clock.monotonic())
+        log.warning("%s %s%s; starts again in %.1f s", slot.spec.name, how, why, restart.delay)
+        if restart.alarm:
+            log.error("ALARM: %s ends again and again; look at what it logged", slot.spec.name)
+
+    def _stops_all(self, slot: Slot, error: SwarmageError) -> bool:
+        """Tell whether a child that could not boot will not do so the next time either."""
+        alike = self._bus if slot in self._bus else self._drones
+        if any(other.was_ready for other in alike):
+            return False
+        return not (self._bus and slot in self._drones and isinstance(error, BusUnreachable | ConnectionLost))
+
+    def _on_stop(self) -> None:
+        if self._stopping:
+            log.warning("aborting")
+            self._kill(self._slots())
+        else:
+            log.info("draining; once more to abort")
+            self._begin_to_stop()
+
+    def _begin_to_stop(self) -> None:
+        self._stopping = True
+        for slot in self._slots():
+            slot.restart_at = None
+        self._drain_next()
+
+    def _on_deadline(self) -> None:
+        now = self._clock.monotonic()
+        self._start_all([slot for slot in self._slots() if slot.restart_at is not None and slot.restart_at <= now])
+        if self._kill_at is not None and self._kill_at <= now and self._draining is not None:
+            log.error("not drained after %.0f s: killing", self.patience)
+            self._kill_at = None
+            self._kill(self._draining)
+
+    def _drain_next(self) -> None:
+        for group in (self._drones, self._bus):  # the bus last: the drones acknowledge to it
+            running = [slot.process for slot in group if slot.process is not None]
+            if running:
+                if group is not self._draining:
+                    self._draining = group
+                    self._kill_at = self._clock.monotonic() + self.patience
+                    for process in running:
+                        process.drain()
+                return
+
+    def _kill(self, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            if slot.process is not None:
+                self._aborted = True
+                slot.process.kill()
+
+    def _start_all(self, slots: Sequence[Slot]) -> None:
+        assert self._launcher is not None
+        for slot in slots:
+            process = self._launcher.launch(slot.spec, self._address)
+            slot.started(process, self._clock.monotonic())
+            log.info("%s started, pid %d", slot.spec.name, process.pid)
+
+    def _leave_nothing_behind(self) -> None:
+        for slot in self._slots():
+            if slot.process is not None:
+                slot.process.kill()
+                slot.process.wait()
+        if self._launcher is not None:
+            self._launcher.close()
+
+    def _slots(self) -> list[Slot]:
+        return self._drones + self._bus
+
+    def _running(self) -> bool:
+        return any(slot.process is not None for slot in self._slots())

@@ -1,0 +1,138 @@
+"""From a TARGET on the command line to the Workers that are defined there."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+from swarmage.abilities import abilities_of
+from swarmage.errors import SwarmageError, TargetError
+
+
+def load_workers(targets: Iterable[str], base: type) -> list[type]:
+    """Import every TARGET from the current directory and return the Workers they define, each once.
+
+    Args:
+        targets: modules, packages (with all their submodules), ``module:Class``, or paths such as ``actors/text.py``.
+        base: what a Worker is a subclass of.
+
+    Raises:
+        TargetError: a TARGET cannot be imported or holds no Workers; the message says which, what and where.
+    """
+    here = str(Path.cwd())
+    if sys.path[:1] != [here]:
+        sys.path.insert(0, here)
+    found: dict[type, None] = {}
+    for target in targets:
+        found.update(dict.fromkeys(_workers_of(target, base)))
+    return list(found)
+
+
+def _workers_of(target: str, base: type) -> list[type]:
+    place, _, class_name = target.partition(":")
+    name = _module_name(target, place)
+    modules = list(_import_all(target, name)) if not class_name else [_import(target, name)]
+    if class_name:
+        return [_named_worker(target, modules[0], class_name, base)]
+    workers = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and _is_worker(target, value, base)
+    ]
+    if not workers:
+        raise TargetError(
+            f"{target}: has no Workers; a Worker is a subclass of swarmage.Worker, defined there,"
+            " with a method under @ability"
+        )
+    return workers
+
+
+def _named_worker(target: str, module: ModuleType, class_name: str, base: type) -> type:
+    value = getattr(module, class_name, None)
+    if value is None:
+        raise TargetError(f"{target}: the module {module.__name__} has no {class_name}")
+    if not isinstance(value, type) or not issubclass(value, base):
+        raise TargetError(f"{target}: {class_name} is not a subclass of swarmage.Worker")
+    if not _is_worker(target, value, base):
+        raise TargetError(f"{target}: {class_name} has no method under @ability")
+    return value
+
+
+def _is_worker(target: str, value: type, base: type) -> bool:
+    if not issubclass(value, base) or value is base or inspect.isabstract(value):
+        return False
+    try:
+        return bool(abilities_of(value))
+    except SwarmageError as error:
+        raise TargetError(f"{target}: {error}") from error
+
+
+def _module_name(target: str, place: str) -> str:
+    """Return the dotted name of a module or of a path to one; a path elsewhere is made importable."""
+    if not ("/" in place or place.endswith(".py")):
+        if not place or not all(part.isidentifier() for part in place.split(".")):
+            raise TargetError(f"{target}: is neither the name of a module nor a path to one")
+        return place
+    path = Path(place).resolve()
+    if not path.exists():
+        raise TargetError(f"{target}: there is no such file or folder (looked in {Path.cwd()})")
+    module = path.with_suffix("") if path.is_file() else path
+    if module.name == "__init__":
+        module = module.parent
+    root = Path.cwd()
+    if not module.is_relative_to(root) or module == root:
+        root = module.parent
+        while (root / "__init__.py").exists():
+            root = root.parent
+        sys.path.insert(1, str(root))
+    parts = module.relative_to(root).parts
+    if not all(part.isidentifier() for part in parts) or (path.is_file() and path.suffix != ".py"):
+        raise TargetError(f"{target}: cannot be imported: {'.'.join(parts)} is not the name of a module")
+    return ".".join(parts)
+
+
+def _import_all(target: str, name: str) -> Iterator[ModuleType]:
+    module = _import(target, name)
+    yield module
+    for inside in pkgutil.iter_modules(getattr(module, "__path__", ()), name + "."):
+        if inside.name.rpartition(".")[2] != "__main__":  # importing it would run the package's program
+            yield from _import_all(target, inside.name)
+
+
+def _import(target: str, name: str) -> ModuleType:
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise TargetError(f"{target}: No module named {error.name!r} (looked in {Path.cwd()})") from error
+        raise TargetError(_import_failure(target, error)) from error
+    except (Exception, SystemExit) as error:
+        raise TargetError(_import_failure(target, error)) from error
+
+
+def _import_failure(target: str, error: BaseException) -> str:
+    last_line = traceback.format_exception_only(error)[-1].strip()
+    return f"{target}: cannot be imported: {last_line} ({_place_of(error)})"
+
+
+def _place_of(error: BaseException) -> str:
+    """Return file:line of what the user wrote: the innermost frame below the current directory, else the innermost."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(error.filename)}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(Path.cwd())]
+    frame = (own or frames)[-1]
+    return f"{_shown(frame.filename)}:{frame.lineno}"
+
+
+def _shown(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
