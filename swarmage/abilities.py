@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
 from swarmage.errors import AbilityError, ConfigError
@@ -100,11 +102,19 @@ class Ability(Generic[P, R]):
             parameters = list(signature.parameters.values())
             if self.bound and parameters and parameters[0].kind in _BY_POSITION:
                 signature = signature.replace(parameters=parameters[1:])
-        try:
-            self._hints = get_type_hints(self.function)
-        except (NameError, TypeError, AttributeError):  # names that exist for the type checker only
-            self._hints = {}
+        self._hints = _resolved(self.function)
         self._signature = signature
+
+
+def _resolved(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations that can be resolved; a name that exists for the type checker only costs just its own."""
+    found: dict[str, Any] = {}
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        # an annotation may be any expression, and raise anything; what it does not tell, it does not tell
+        with contextlib.suppress(Exception):
+            found |= get_type_hints(SimpleNamespace(__annotations__={name: annotation}), names)
+    return found
 
 
 W = TypeVar("W")

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from swarmage.errors import ConfigError
+from swarmage.task import LONGEST_DELAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,10 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if not isinstance(self.retries, int) or self.retries < 0:
             raise ConfigError(f"retries must be a whole number, 0 or more: {self.retries!r}")
-        if not 0 <= self.first <= self.longest:
-            raise ConfigError(f"backoff must be 0 <= first <= longest seconds: {self.first!r}, {self.longest!r}")
+        if not 0 <= self.first <= self.longest <= LONGEST_DELAY / 2:
+            raise ConfigError(
+                f"backoff must be 0 <= first <= longest <= five years, in seconds: {self.first!r}, {self.longest!r}"
+            )
         if not 0 <= self.jitter <= 1:
             raise ConfigError(f"jitter must be between 0 and 1: {self.jitter!r}")
 

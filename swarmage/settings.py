@@ -34,6 +34,9 @@ class Address:
             raise ConfigError("the bus's address has no host; write stomp://login:passcode@host:port/vhost")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"the bus's port {self.port} is not between 0 and 65535")
+        for name in ("login", "passcode", "vhost"):
+            if any(end in getattr(self, name) for end in "\r\n\0"):  # STOMP 1.2: CONNECT's headers are not escaped
+                raise ConfigError(f"the bus's {name} must not hold line ends or NUL")
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -45,8 +48,10 @@ class Address:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise ConfigError(f"the bus's URL cannot be read ({error}); {_FORM}") from None
+        except ValueError:  # whose text would repeat part of the passcode
+            raise ConfigError(
+                f"the bus's URL cannot be read; {_FORM}, with / ? # : @ in them as %2F %3F %23 %3A %40"
+            ) from None
         if parts.scheme == "stomps":
             raise ConfigError("stomps:// (TLS) is not supported by this version; use stomp:// on a trusted network")
         if parts.scheme != "stomp":

@@ -91,7 +91,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     def __post_init__(self) -> None:
         if self.task_class not in _checked:
             check_task_class(self.task_class)
-        if type(self.args) not in (list, tuple) or type(self.kwargs) is not dict:
+        if type(self.args) not in (list, tuple) or self.kwargs or type(self.kwargs) is not dict:
             self._check_arguments()
         if not 0 <= self.delay <= LONGEST_DELAY:
             raise ConfigError(f"delay of task {self.task_class} must be between 0 seconds and ten years: {self.delay}")

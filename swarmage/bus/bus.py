@@ -18,9 +18,8 @@ from swarmage.bus.dialects import dialect_of
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.bus.dialects.embedded import EmbeddedDialect
 from swarmage.bus.frames import Frame
-from swarmage.bus.receipt import Receipts
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import BusError, BusRefused, ConnectionLost, LoginRefused
+from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused
 from swarmage.settings import Address
 from swarmage.wire.message import Message
 
@@ -66,8 +65,8 @@ class Bus:
         self.on_lost: Callable[[Connection], None] = lambda connection: None
         self._clock = clock
         self._subscriptions: dict[str, Subscription] = {}
-        self.receipts = Receipts()
         self._connection: Connection | None = None  # set by the keeper under the condition
+        self._opening: Connection | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._last_error: BusError | None = None
@@ -102,11 +101,13 @@ class Bus:
         if connection is not None and not connection.lost:
             self._say_goodbye(connection)
             connection.close()
+        if self._opening is not None:
+            self._opening.close()  # or the keeper would wait for an answer to its login
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join(timeout=5)
 
     def _say_goodbye(self, connection: Connection) -> None:
-        number, receipt = self.receipts.expect()
+        number, receipt = connection.receipts.expect()
         try:
             connection.write(frames.encode("DISCONNECT", {"receipt": number}))
             receipt.wait(2.0)  # the receipt says that all before it has been taken in ("DISCONNECT")
@@ -127,7 +128,7 @@ class Bus:
                     return connection
                 error, left = self._last_error, deadline - self._clock.monotonic()
                 if self._stopping or left <= 0 or isinstance(error, LoginRefused):
-                    raise error or ConnectionLost(f"no connection to the bus at {self.address} after {timeout:.1f} s")
+                    raise error or BusUnreachable(f"no answer from a bus at {self.address}")
                 self._changed.wait(left)
 
     def send_frame(self, message: Message, transaction: str | None = None) -> bytes:
@@ -171,7 +172,7 @@ class Bus:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
         pause = FIRST_RETRY
         while not self._stopping:
-            connection = Connection(self.address, self._clock, self._take, self._lost)
+            connection = self._opening = Connection(self.address, self._clock, self._take, self._lost)
             try:
                 connection.open(timeout=5.0)
                 self.dialect = dialect_of(connection.server)
@@ -209,7 +210,6 @@ class Bus:
             logger.warning("lost the connection to the bus at %s", self.address)
         with self._changed:
             self._changed.notify_all()
-        self.receipts.fail_all(ConnectionLost(f"the connection to the bus at {self.address} ended before it confirmed"))
         self.on_lost(connection)
 
     def _take(self, connection: Connection, incoming: list[Frame]) -> None:
@@ -219,9 +219,9 @@ class Bus:
                 delivery = Delivery(connection, headers, body)
                 arrived.setdefault(headers["subscription"], []).append(delivery)
             elif command == "RECEIPT":
-                self.receipts.settle(headers["receipt-id"])
+                connection.receipts.settle(headers["receipt-id"])
             elif command == "ERROR":
-                self._refused(headers)
+                self._refused(connection, headers)
         for id_, deliveries in arrived.items():
             subscription = self._subscriptions.get(id_)
             if subscription is not None:
@@ -239,8 +239,8 @@ class Bus:
             except ConnectionLost as error:
                 logger.debug("given back by the end of the connection: %s", error)
 
-    def _refused(self, headers: dict[str, str]) -> None:
+    def _refused(self, connection: Connection, headers: dict[str, str]) -> None:
         error = BusRefused(f"the bus at {self.address} answers: {headers.get('message', 'ERROR without a message')!r}")
         logger.warning("%s", error)
         if "receipt-id" in headers:
-            self.receipts.settle(headers["receipt-id"], error)
+            connection.receipts.settle(headers["receipt-id"], error)

@@ -22,6 +22,7 @@ import stomp.exception
 from stomp.transport import Transport
 
 from swarmage.bus.frames import Frame, FrameReader, encode_connect
+from swarmage.bus.receipt import Receipts
 from swarmage.clock import Clock
 from swarmage.errors import BusRefused, BusUnreachable, ConnectionLost, LoginRefused, Unreadable
 from swarmage.settings import Address
@@ -84,6 +85,11 @@ class _Transport(Transport):  # type: ignore[misc]  # stomp.py carries no types
 class Connection:
     """A logged-in connection, from `open` until it is lost or closed; never opened twice.
 
+    Attributes:
+        server: what the bus calls itself.
+        lost: whether it has ended.
+        receipts: those that the bus owes on it.
+
     The reading thread calls `on_frames` with all frames of one read, and `on_lost` once at the end.
     """
 
@@ -96,6 +102,7 @@ class Connection:
     ) -> None:
         self.server = ""
         self.lost = False
+        self.receipts = Receipts()
         self._address = address
         self._clock = clock
         self._on_frames = on_frames
@@ -120,7 +127,7 @@ class Connection:
         self._transport.set_listener("connection", self)
         try:
             self._transport.start()
-        except (stomp.exception.ConnectFailedException, OSError):
+        except (stomp.exception.ConnectFailedException, OSError, UnicodeError):  # the last for a host that is no name
             self._transport.running = False
             raise BusUnreachable(
                 f"no bus answers at {self._address}:"
@@ -174,6 +181,8 @@ class Connection:
             first, self.lost = not self.lost, True
         self._answered.set()
         if first:
+            error = ConnectionLost(f"the connection to the bus at {self._address} ended before it confirmed")
+            self.receipts.fail_all(error)
             self._on_lost(self)
 
     def write(self, *frames: bytes) -> None:

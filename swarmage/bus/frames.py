@@ -100,7 +100,7 @@ class FrameReader:
             while start < size and data[start] in _EOL:  # heart-beats and EOLs after a frame
                 start += 1
             head_end = data.find(b"\n\n", start)
-            carriage = data.find(b"\n\r\n", start, head_end if head_end >= 0 else size)
+            carriage = data.find(b"\n\r\n", start, head_end + 1 if head_end >= 0 else size)
             body_start = head_end + 2
             if carriage >= 0:
                 head_end, body_start = carriage, carriage + 3
@@ -113,9 +113,7 @@ class FrameReader:
                 if body_end < 0:
                     return start
             else:
-                if not length.isdecimal():
-                    raise Unreadable(f"content-length {length!r} from the bus")
-                body_end = body_start + int(length)
+                body_end = body_start + _read_length(length)
                 if size <= body_end:
                     self._wanted = body_end + 1 - start
                     return start
@@ -123,6 +121,15 @@ class FrameReader:
                     raise Unreadable("no NUL after the body of a frame from the bus")
             frames.append(Frame(command, headers, data[body_start:body_end]))
             start = body_end + 1
+
+
+def _read_length(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 15:
+        raise Unreadable(f"content-length {text[:40]!r} from the bus")
+    length = int(text)
+    if length > MAX_FRAME:
+        raise Unreadable(f"a frame of more than {MAX_FRAME} bytes from the bus")
+    return length
 
 
 def _read_head(head: bytes) -> tuple[str, dict[str, str]]:

@@ -44,7 +44,7 @@ def publish(bus: Bus, messages: Sequence[Message], timeout: float, clock: Clock 
         try:
             for sent, number, receipt in _send(bus, connection, left):
                 if not receipt.wait(deadline - clock.monotonic()):
-                    bus.receipts.forget(number)
+                    connection.receipts.forget(number)
                     raise InsertTimeout(
                         f"the bus at {bus.address} did not confirm within {timeout:.1f} s; the task may be there"
                     )
@@ -63,15 +63,15 @@ def _send(bus: Bus, connection: Connection, messages: Sequence[Message]) -> list
         chunk.append(bus.send_frame(message))
         size += len(chunk[-1])
         if size >= CHUNK:
-            waiting.append(_send_chunk(bus, connection, chunk))
+            waiting.append(_send_chunk(connection, chunk))
             chunk, size = [], 0
     if chunk:
-        waiting.append(_send_chunk(bus, connection, chunk))
+        waiting.append(_send_chunk(connection, chunk))
     return waiting
 
 
-def _send_chunk(bus: Bus, connection: Connection, chunk: list[bytes]) -> tuple[int, str, Receipt]:
-    number, receipt = bus.receipts.expect()
+def _send_chunk(connection: Connection, chunk: list[bytes]) -> tuple[int, str, Receipt]:
+    number, receipt = connection.receipts.expect()
     chunk[-1] = chunk[-1].replace(b"\n", f"\nreceipt:{number}\n".encode(), 1)
     connection.write(*chunk)
     return len(chunk), number, receipt

@@ -98,10 +98,10 @@ class Client:
         return self.bus
 
     @overload
-    def insert(self, ability: Ability[P, R], *args: P.args, **kwargs: P.kwargs) -> Reply[R]: ...
+    def insert(self, ability: Ability[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Reply[R]: ...
     @overload
-    def insert(self, ability: str, *args: Any, **kwargs: Any) -> Reply[Any]: ...
-    def insert(self, ability: Ability[..., Any] | str, *args: Any, **kwargs: Any) -> Reply[Any]:
+    def insert(self, ability: str, /, *args: Any, **kwargs: Any) -> Reply[Any]: ...
+    def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> Reply[Any]:
         """Insert a task; back when the bus has it on disk.
 
         Args:

@@ -125,7 +125,7 @@ class DeadLetters:
         return done
 
     def _settle(self, bus: Bus, delivery: Delivery, messages: Iterable[Message]) -> None:
-        number, receipt = bus.receipts.expect()
+        number, receipt = delivery.connection.receipts.expect()
         name = f"dead-{number}"
         written = [frames.encode("BEGIN", {"transaction": name})]
         written += [bus.send_frame(message, name) for message in messages]

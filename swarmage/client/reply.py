@@ -167,7 +167,9 @@ class Reply(Generic[R]):
                 case "part":
                     self._parts.append(body.value)
                 case "progress":
-                    self._progress = Progress(*body.value)
+                    match body.value:
+                        case [int() | float() as done, int() | float() as total, str() as text]:
+                            self._progress = Progress(done, total, text)
                 case _:
                     self._end = body
             callbacks = self._callbacks if self._end is not None else []

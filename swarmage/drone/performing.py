@@ -74,7 +74,7 @@ class Performing:
         """
         return self._current()[0].task
 
-    def local(self, ability: Ability[..., Any] | str, *args: Any, **kwargs: Any) -> LocalTask:
+    def local(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> LocalTask:
         """Pass a task to the workers of this cell, through the Local Queue.
 
         The task from the bus is acknowledged when all local tasks that came of it are done; if one fails, all have.
@@ -93,7 +93,7 @@ class Performing:
         cell.mailbox.put_runs((Run(task, run.tree, path, local),))
         return LocalTask(self, local)
 
-    def insert(self, ability: Ability[..., Any] | str, *args: Any, **kwargs: Any) -> str:
+    def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> str:
         """Insert a task into the Global Queue: it leaves with this task's acknowledgement, or not at all.
 
         Returns:

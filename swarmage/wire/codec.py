@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -45,7 +44,8 @@ def to_json(value: Any) -> bytes | None:
         text = _encoder.encode(value)
     except _NOT_JSON:
         return None
-    if b"null" in text and _has_nan(value):  # msgspec writes NaN and the infinities as null
+    # msgspec writes NaN and the infinities as null, which would come back as None
+    if b"null" in text and _has_nan(msgspec.to_builtins(value, enc_hook=_encode_other, str_keys=False)):
         return None
     return text
 
@@ -53,13 +53,9 @@ def to_json(value: Any) -> bytes | None:
 def _has_nan(value: object) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
-    if isinstance(value, msgspec.Struct):
-        return any(_has_nan(getattr(value, name)) for name in value.__struct_fields__)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return any(_has_nan(item) for pair in value.items() for item in pair)
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes | bytearray):
-        return any(_has_nan(item) for item in value)
-    return False
+    return isinstance(value, list | tuple | set | frozenset) and any(_has_nan(item) for item in value)
 
 
 def pickle(value: Any, what: str) -> bytes:
@@ -83,7 +79,7 @@ def unpickle(data: bytes) -> Any:
     """
     try:
         return cloudpickle.loads(data)
-    except Exception as error:  # unpickling runs the sender's code, which may raise anything
+    except BaseException as error:  # unpickling runs the sender's code, which may raise anything, SystemExit too
         raise Unreadable(f"a pickled value cannot be read here: {type(error).__name__}: {error}") from error
 
 
@@ -99,6 +95,8 @@ def convert(value: Any, kind: Any) -> Any:
         raise Unreadable(str(error)) from None
     except TypeError:  # an annotation msgspec has no meaning for, such as a TypeVar: leave the value as it came
         return value
+    except Exception as error:  # noqa: BLE001 - whatever the annotation's own class raises to refuse the value
+        raise Unreadable(f"{type(error).__name__}: {error}") from None
 
 
 def read_struct(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:

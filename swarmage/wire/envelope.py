@@ -56,6 +56,7 @@ class DeadBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         task: the task, if it could be read and its signature was good.
         raw: the message's body as it came, where the task is not given.
         signature: the message's signature as it came, where the task is not given.
+        cut: how many bytes at the end of `raw` are missing, for it was too large for a dead letter.
     """
 
     reason: str
@@ -66,6 +67,20 @@ class DeadBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     task: Task | None = None
     raw: bytes | None = None
     signature: str | None = None
+    cut: int = 0
+
+
+_MOST_RAW = 2 * 1024 * 1024  # a third more in base64
+_MOST_MESSAGE, _MOST_TRACEBACK = 1000, 8000  # with a task of MAX_BODY still within what the bus takes
+
+
+def _tellable(failure: Failure) -> Failure:
+    """Return a failure that JSON can say: foreign text may hold half characters, and be of any length."""
+    kind, message, traceback = (
+        text.encode("utf-8", "backslashreplace").decode()
+        for text in (failure.kind[:200], failure.message[:_MOST_MESSAGE], failure.traceback[-_MOST_TRACEBACK:])
+    )
+    return Failure(kind, message, traceback)
 
 
 _tasks = msgspec.json.Decoder(Task)
@@ -121,6 +136,8 @@ class Wire:
         Raises:
             NotEncodable: its value cannot be carried, or is too large for the bus.
         """
+        if reply.failure is not None:
+            reply = msgspec.structs.replace(reply, failure=_tellable(reply.failure))
         body = codec.to_json(reply)
         if body is None:
             pickled = codec.pickle(reply.value, f"the result of task {reply.id}")
@@ -145,12 +162,13 @@ class Wire:
         return reply
 
     def dead(self, letter: DeadBody) -> Message:
-        """Write a dead letter; whatever cannot be said of it in JSON is said as text."""
+        """Write a dead letter; what is too long of a failure, or of a message nobody can read, is cut."""
+        raw = letter.raw
+        letter = msgspec.structs.replace(letter, failure=_tellable(letter.failure))
+        if raw is not None and len(raw) > _MOST_RAW:
+            letter = msgspec.structs.replace(letter, raw=raw[:_MOST_RAW], cut=len(raw) - _MOST_RAW)
         body = codec.to_json(letter)
-        if body is None or len(body) > MAX_BODY:
-            shorter = Failure(letter.failure.kind, letter.failure.message[:1000], letter.failure.traceback[-10_000:])
-            body = codec.to_json(msgspec.structs.replace(letter, failure=shorter))
-            assert body is not None
+        assert body is not None
         return Message(names.DEAD, body, self._signer.sign(names.DEAD, body))
 
     def read_dead(self, body: bytes, signature: str | None) -> DeadBody:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from swarmage import errors
+from swarmage.errors import SwarmageError, TaskFailed, TaskTimeout
+
+ALL = [
+    value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, SwarmageError) and value is not SwarmageError
+]
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_one_except_clause_catches_everything_swarmage_raises(kind: type[SwarmageError]) -> None:
+    error = TaskFailed("ValueError", "boo") if kind is TaskFailed else kind("boo")
+    with pytest.raises(SwarmageError, match="boo"):
+        raise error
+
+
+@pytest.mark.parametrize("name", ["InsertTimeout", "ReplyTimeout", "TaskTimeout"])
+def test_a_missed_deadline_is_a_timeout_error_of_the_language_too(name: str) -> None:
+    assert issubclass(getattr(errors, name), TimeoutError)
+
+
+def test_a_failed_task_carries_its_error_and_remote_traceback() -> None:
+    error = TaskFailed("ValueError", "no such colour", 'File "paint.py", line 3\nValueError: no such colour\n')
+    assert (error.kind, error.message) == ("ValueError", "no such colour")
+    assert str(error).startswith("ValueError: no such colour\n\nRemote traceback:\nFile")
+    assert "paint.py" in error.traceback
+
+
+def test_a_failure_without_traceback_is_one_line() -> None:
+    assert str(TaskFailed("Expired", "too late")) == "Expired: too late"
+
+
+def test_a_task_timeout_says_what_it_is_when_raised_as_a_bare_class() -> None:
+    assert "timeout of its ability" in str(TaskTimeout())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind is not TaskFailed], ids=lambda kind: kind.__name__)
+def test_errors_can_cross_processes(kind: type[SwarmageError]) -> None:
+    again = pickle.loads(pickle.dumps(kind("boo")))
+    assert (type(again), str(again)) == (kind, "boo")

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from swarmage.errors import ConfigError
+from swarmage.home import find_home, load_key, record_address, resolve_address, write_secret
+from swarmage.settings import Address
+
+from .fakes import KEY, SECONDS
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SWARMAGE_HOME", "SWARMAGE_URL", "SWARMAGE_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_nearest_folder_upwards_is_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".swarmage").mkdir()
+    (tmp_path / "a" / ".swarmage").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b" / "c")
+    assert find_home() == tmp_path / "a" / ".swarmage"
+
+
+def test_a_file_of_that_name_is_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".swarmage").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".swarmage").write_text("not a folder")
+    monkeypatch.chdir(tmp_path / "a")
+    assert find_home() == tmp_path / ".swarmage"
+
+
+def test_without_a_folder_nothing_is_made_unless_asked_for(tmp_path: Path) -> None:
+    assert find_home() is None
+    assert list(tmp_path.iterdir()) == []
+    assert find_home(create=True) == tmp_path / ".swarmage"
+    assert mode_of(tmp_path / ".swarmage") == 0o700
+
+
+def test_the_environment_names_the_home_before_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".swarmage").mkdir()
+    monkeypatch.setenv("SWARMAGE_HOME", str(tmp_path / "deep" / "er"))
+    assert find_home() == tmp_path / "deep" / "er"
+    assert mode_of(tmp_path / "deep" / "er") == 0o700
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SWARMAGE_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(ConfigError, match="file/home"):
+        find_home()
+
+
+def test_an_address_is_looked_for_in_three_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="SWARMAGE_URL"):
+        resolve_address()
+    (tmp_path / ".swarmage").mkdir()
+    with pytest.raises(ConfigError, match="swarmage up"):
+        resolve_address()
+    recorded = Address(port=1, login="ann", passcode="s3cret")
+    record_address(tmp_path / ".swarmage", recorded)
+    assert resolve_address() == recorded
+    monkeypatch.setenv("SWARMAGE_URL", "stomp://bus:2")
+    assert resolve_address().port == 2
+    assert resolve_address("stomp://bus:3").port == 3
+
+
+def test_the_recorded_address_is_for_its_owner_only(tmp_path: Path) -> None:
+    record_address(tmp_path, Address(login="ann", passcode="s3cret"))
+    assert mode_of(tmp_path / "url") == 0o600
+
+
+def test_a_key_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    key = load_key(create=True)
+    assert len(key) == 32
+    assert load_key() == key
+    assert mode_of(tmp_path / ".swarmage" / "key") == 0o600
+    assert [path.name for path in (tmp_path / ".swarmage").iterdir()] == ["key"]
+
+
+def test_two_homes_have_two_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = load_key(create=True)
+    monkeypatch.setenv("SWARMAGE_HOME", str(tmp_path / "other"))
+    assert load_key() != key
+
+
+def test_a_client_far_from_any_home_is_told_and_litters_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="SWARMAGE_KEY_FILE"):
+        load_key()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_named_key_file_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_key(create=True)
+    write_secret(tmp_path / "swarm.key", KEY.hex() + "\n")
+    monkeypatch.setenv("SWARMAGE_KEY_FILE", str(tmp_path / "swarm.key"))
+    assert load_key() == KEY
+
+
+def test_a_named_key_file_that_is_missing_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARMAGE_KEY_FILE", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match="missing cannot be read"):
+        load_key(create=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "abc", "zz" * 32, "00" * 31, "00" * 33, "ü" * 64])
+def test_a_damaged_key_is_refused_and_never_replaced(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".swarmage").mkdir()
+    write_secret(tmp_path / ".swarmage" / "key", text)
+    with pytest.raises(ConfigError, match="32 bytes") as caught:
+        load_key(create=True)
+    assert not text or text not in str(caught.value)
+    assert (tmp_path / ".swarmage" / "key").read_text() == text
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o666])
+def test_a_key_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    load_key(create=True)
+    (tmp_path / ".swarmage" / "key").chmod(mode)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_key()
+
+
+def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
+    (tmp_path / ".swarmage").mkdir()
+    start, keys = threading.Barrier(16), SimpleQueue[bytes]()
+
+    def load() -> None:
+        start.wait(SECONDS)
+        keys.put(load_key())
+
+    threads = [threading.Thread(target=load) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    assert len({keys.get(timeout=SECONDS) for _ in threads}) == 1
+    for thread in threads:
+        thread.join(SECONDS)
+    assert [path.name for path in (tmp_path / ".swarmage").iterdir()] == ["key"]
+
+
+def test_a_secret_replaces_the_old_one_whole_or_stays_out(tmp_path: Path) -> None:
+    write_secret(tmp_path / "x", "old")
+    (tmp_path / "x").chmod(0o644)
+    write_secret(tmp_path / "x", "lost", replace=False)
+    assert (tmp_path / "x").read_text() == "old"
+    write_secret(tmp_path / "x", "new")
+    assert ((tmp_path / "x").read_text(), mode_of(tmp_path / "x")) == ("new", 0o600)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_secret_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere/x cannot be written"):
+        write_secret(tmp_path / "nowhere" / "x", "text")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from swarmage.errors import ConfigError
+from swarmage.settings import DEFAULT_PORT, Address
+
+from .seeds import random_inputs
+
+NAME = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF), min_size=1, max_size=20)
+
+
+def test_a_whole_url_is_read() -> None:
+    address = Address.parse("stomp://ann:s3%2Fcret@bus.example:4000/north")
+    assert address == Address(host="bus.example", port=4000, login="ann", passcode="s3/cret", vhost="north")
+
+
+def test_what_a_url_leaves_out_has_defaults() -> None:
+    assert Address.parse("stomp://bus") == Address(host="bus", port=DEFAULT_PORT, login="", passcode="", vhost="/")
+    assert DEFAULT_PORT == 61613
+
+
+def test_port_zero_is_a_port() -> None:
+    assert Address.parse("stomp://bus:0").port == 0
+
+
+@random_inputs(login=NAME, passcode=NAME, vhost=NAME, port=st.integers(0, 65535))
+def test_every_address_survives_its_url(login: str, passcode: str, vhost: str, port: int) -> None:
+    address = Address(host="bus", port=port, login=login, passcode=passcode, vhost=vhost)
+    assert Address.parse(address.url) == address
+
+
+def test_an_ipv6_host_survives_its_url() -> None:
+    assert Address.parse(Address(host="::1", port=1).url) == Address(host="::1", port=1)
+
+
+def test_the_passcode_is_printed_nowhere() -> None:
+    address = Address(login="ann", passcode="s3cret")
+    assert "s3cret" not in str(address) + repr(address) + f"{address}"
+    assert "s3cret" in address.url
+    assert str(address) == "stomp://ann:***@127.0.0.1:61613"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("stomps://bus", "TLS"),
+        ("http://bus", "http"),
+        ("bus:61613", "stomp"),
+        ("", "nothing"),
+        ("stomp://", "no host"),
+        ("stomp://:61613", "no host"),
+        ("stomp://bus:abc", "cannot be read"),
+        ("stomp://bus:65536", "cannot be read"),
+        ("stomp://[::1", "cannot be read"),
+    ],
+)
+def test_a_url_that_is_none_is_refused_in_words(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Address.parse(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "stomp://ann:s3cret@bus:abc",
+        "http://ann:s3cret@bus",
+        "stomps://ann:s3cret@bus",
+        "stomp://ann:s3cret@",
+        "stomp://ann:s3cret/more@bus",
+        "stomp://ann:s3cret#more@bus",
+        "stomp://ann:s3cret?more@bus",
+    ],
+)
+def test_no_refusal_repeats_the_passcode(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Address.parse(url)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "says"),
+    [("host", "", "no host"), ("port", -1, "-1"), ("port", 65536, "65536")],
+)
+def test_an_address_is_checked_when_it_is_built(field: str, bad: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Address(**{field: bad})
+
+
+@pytest.mark.parametrize("field", ["login", "passcode"])
+@pytest.mark.parametrize("end", ["\n", "\0"])
+def test_a_login_that_would_end_its_header_is_refused(field: str, end: str) -> None:
+    with pytest.raises(ConfigError, match=field):
+        Address(**{field: f"a{end}b"})
