@@ -10,9 +10,9 @@ import re
 import socket
 import time
 
+from swarmage.clock import SYSTEM_CLOCK
 from swarmage.settings import Address
 from swarmage.task import Task
-from swarmage.clock import SYSTEM_CLOCK
 from swarmage.wire.envelope import Wire
 
 _ACK = re.compile(rb"\nack:([^\n]+)\n")
@@ -58,7 +58,9 @@ class RawSocket:
     def receive_all(self, destination: str, count: int) -> float:
         """Take and acknowledge so many messages; return the seconds from SUBSCRIBE to the last ACK's receipt."""
         started = time.perf_counter()
-        subscribe = f"SUBSCRIBE\nid:1\ndestination:{destination}\nack:client-individual\nprefetch-count:{PREFETCH}\n\n\0"
+        subscribe = (
+            f"SUBSCRIBE\nid:1\ndestination:{destination}\nack:client-individual\nprefetch-count:{PREFETCH}\n\n\0"
+        )
         self._socket.sendall(subscribe.encode())
         left, kept = count, b""
         while left:

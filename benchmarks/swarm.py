@@ -58,7 +58,9 @@ class Swarm:
         with Client(timeout=START_TIMEOUT) as client:
             client.bus.start(START_TIMEOUT)
 
-    def start_drone(self, targets: Sequence[str] = ("benchmarks.workers",), processes: int = 1) -> subprocess.Popen[bytes]:
+    def start_drone(
+        self, targets: Sequence[str] = ("benchmarks.workers",), processes: int = 1
+    ) -> subprocess.Popen[bytes]:
         """Start drones; they are there when `wait_for_drones` says so."""
         return self.start("drone", *targets, "-p", str(processes))
 

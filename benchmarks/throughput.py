@@ -1,7 +1,7 @@
 """How many tasks a second: inserted, drained, and both at once; durable and signed.
 
-One bus process, one drone process with 8 thread workers, no-op tasks, beside two raw sockets on the same bus in the same
-run. Every insert is on disk before it counts as inserted, every task is acknowledged before it counts as drained.
+One bus process, one drone process with 8 thread workers, no-op tasks, beside two raw sockets on the same bus in the
+same run. Every insert is on disk before it counts as inserted, every task is acknowledged before it counts as drained.
 
     python -m benchmarks.throughput              medians of five, about two minutes
     python -m benchmarks.throughput --runs 1 --tasks 5000
@@ -28,6 +28,7 @@ from rich.table import Table
 from benchmarks.raw_socket import RawSocket, task_frame
 from benchmarks.swarm import Swarm
 from swarmage import Client
+from swarmage.client.status import bus_figures
 from swarmage.wire.names import task_destination
 
 TASK_CLASS = "bench.noop"
@@ -47,11 +48,10 @@ def drain(swarm: Swarm, client: Client, tasks: int) -> float:
     """Perform what `insert` left: from the first task that leaves the queue to the last one's ack."""
     drone = swarm.start_drone()
     try:
-        started = _wait(client, lambda left: left < tasks) or time.perf_counter()
-        left_at_start = _left(client)
+        left = _wait(client, lambda left: left < tasks)  # the process is up: its start is not what is asked
         begun = time.perf_counter()
         _wait(client, lambda left: left == 0)
-        return (time.perf_counter() - begun) * tasks / max(1, left_at_start) if started else 0.0
+        return (time.perf_counter() - begun) * tasks / left
     finally:
         swarm.stop(drone)
 
@@ -93,17 +93,18 @@ def raw_both(swarm: Swarm, client: Client, tasks: int) -> float:
 
 
 def _left(client: Client) -> int:
-    queues = client.status(timeout=30)["queues"]
+    queues = bus_figures(client.bus, 30, client.clock)["queues"]
     return sum(q["waiting"] + q["in_flight"] + q["delayed"] for q in queues if q["name"] == QUEUE)
 
 
-def _wait(client: Client, reached: Callable[[int], bool]) -> float:
+def _wait(client: Client, reached: Callable[[int], bool]) -> int:
+    """Ask the bus every 10 ms how many are left, until the answer is as wanted; return it."""
     deadline = time.perf_counter() + DRAIN_TIMEOUT
-    while not reached(_left(client)):
+    while not reached(left := _left(client)):
         if time.perf_counter() > deadline:
-            raise TimeoutError(f"{_left(client)} tasks are left after {DRAIN_TIMEOUT:.0f} s")
+            raise TimeoutError(f"{left} tasks are left after {DRAIN_TIMEOUT:.0f} s")
         time.sleep(0.01)
-    return time.perf_counter()
+    return left
 
 
 # In this order: raw_drain takes what raw_insert sent, drain what insert did.
@@ -141,7 +142,12 @@ def main(tasks: int, runs: int, port: int, as_json: bool) -> None:
             samples[name].append(rate)
             progress.update(bar, advance=1, description=f"{name}: {rate:,.0f}/s")
     machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
-    facts: dict[str, Any] = {"machine": machine, "python": platform.python_version(), "tasks": tasks, "samples": samples}
+    facts: dict[str, Any] = {
+        "machine": machine,
+        "python": platform.python_version(),
+        "tasks": tasks,
+        "samples": samples,
+    }
     if as_json:
         json.dump(facts, sys.stdout)
         print()

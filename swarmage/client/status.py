@@ -30,25 +30,11 @@ def status(bus: Bus, wire: Wire, timeout: float, clock: Clock) -> dict[str, Any]
     Raises:
         ReplyTimeout: the bus does not answer in time.
     """
-    heard: SimpleQueue[Delivery] = SimpleQueue()
-    name = f"status.{secrets.token_hex(8)}"
-    answers = reply_destination(name)
-
-    def receive(deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            heard.put(delivery)
-
-    bus.subscribe(Subscription(id=name, destination=answers, receive=receive, ack="auto", prefetch=1000))
-    try:
-        connection = bus.connection(timeout)
-        ask = {"destination": STATISTICS, "reply-to": answers, "correlation-id": name}
-        connection.write(frames.encode("SEND", ask))
-        figures = _figures(wire, heard, name, clock.monotonic() + timeout, clock)
-        listeners = sum(topic["consumers"] for topic in figures["topics"] if topic["name"] == CONTROL)
-        connection.write(bus.send_frame(wire.note(CONTROL, {"say": "roll call", "reply_to": answers})))
-        drones = _roll_call(wire, heard, answers, listeners, clock.monotonic() + min(timeout, ANSWER), clock)
-    finally:
-        bus.unsubscribe(name)
+    figures = bus_figures(bus, timeout, clock)
+    listeners = sum(topic["consumers"] for topic in figures["topics"] if topic["name"] == CONTROL)
+    with _Asking(bus, min(timeout, ANSWER), clock) as asking:
+        asking.send(bus.send_frame(wire.note(CONTROL, {"say": "roll call", "reply_to": asking.answers})))
+        drones = _roll_call(wire, asking, listeners)
     return {
         "bus": {"url": str(bus.address), **figures["bus"]},
         "queues": [{**queue, "task_class": task_class_of(queue["name"])} for queue in _visible(figures["queues"])],
@@ -62,25 +48,28 @@ def _visible(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [queue for queue in queues if not queue["name"].startswith(reply_destination(""))]
 
 
-def _figures(wire: Wire, heard: SimpleQueue[Delivery], name: str, deadline: float, clock: Clock) -> dict[str, Any]:
-    while True:
-        delivery = _next(heard, deadline, clock)
-        if delivery is None:
-            raise ReplyTimeout("the bus does not answer a question for its figures")
-        if delivery.headers.get("correlation-id") == name:
-            return dict(wire.read_figures(delivery.body))
+def bus_figures(bus: Bus, timeout: float, clock: Clock) -> dict[str, Any]:
+    """Ask the bus for its own figures, and nobody else.
+
+    Raises:
+        ReplyTimeout: the bus does not answer in time.
+    """
+    with _Asking(bus, timeout, clock) as asking:
+        asking.send(frames.encode("SEND", {"destination": STATISTICS, "reply-to": asking.answers}))
+        answer = asking.next()
+    if answer is None:
+        raise ReplyTimeout("the bus does not answer a question for its figures")
+    return dict(Wire.read_figures(answer.body))
 
 
-def _roll_call(
-    wire: Wire, heard: SimpleQueue[Delivery], destination: str, listeners: int, deadline: float, clock: Clock
-) -> list[dict[str, Any]]:
+def _roll_call(wire: Wire, asking: _Asking, listeners: int) -> list[dict[str, Any]]:
     drones: list[dict[str, Any]] = []
     while len(drones) < listeners:
-        delivery = _next(heard, deadline, clock)
-        if delivery is None:
+        answer = asking.next()
+        if answer is None:
             break
         try:
-            note = wire.read_note(destination, delivery.body, delivery.headers.get(HEADER))
+            note = wire.read_note(asking.answers, answer.body, answer.headers.get(HEADER))
         except WireError:
             continue  # not from a drone that holds our key
         if isinstance(note, dict) and "id" in note:
@@ -88,8 +77,38 @@ def _roll_call(
     return drones
 
 
-def _next(heard: SimpleQueue[Delivery], deadline: float, clock: Clock) -> Delivery | None:
-    try:
-        return heard.get(timeout=max(0.0, deadline - clock.monotonic()))
-    except Empty:
-        return None
+class _Asking:
+    """A question, and a queue of its own for the answers, until the deadline."""
+
+    def __init__(self, bus: Bus, timeout: float, clock: Clock) -> None:
+        self._name = f"status.{secrets.token_hex(8)}"
+        self.answers = reply_destination(self._name)
+        self._bus = bus
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = clock.monotonic() + timeout
+        self._heard: SimpleQueue[Delivery] = SimpleQueue()
+
+    def __enter__(self) -> _Asking:
+        self._bus.subscribe(
+            Subscription(id=self._name, destination=self.answers, receive=self._receive, ack="auto", prefetch=1000)
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bus.unsubscribe(self._name)
+
+    def _receive(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            self._heard.put(delivery)
+
+    def send(self, frame: bytes) -> None:
+        """Ask."""
+        self._bus.connection(self._timeout).write(frame)
+
+    def next(self) -> Delivery | None:
+        """Return the next answer, None when the time is over."""
+        try:
+            return self._heard.get(timeout=max(0.0, self._deadline - self._clock.monotonic()))
+        except Empty:
+            return None

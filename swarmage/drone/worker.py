@@ -170,7 +170,7 @@ class Worker(Performing, pykka.ThreadingActor):
             return Skipped()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
-        if type(outcome) is Succeeded and isinstance(outcome.result, Generator):
+        if type(outcome) is Succeeded and type(outcome.result) is types.GeneratorType:
             return self._respond_all(outcome.result)
         return outcome
 
