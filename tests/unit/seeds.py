@@ -16,7 +16,7 @@ def rng() -> random.Random:
     return random.Random(SEED)
 
 
-def random_inputs(*strategies: Any, examples: int = 100, **named: Any) -> Callable[[Any], Any]:
+def random_inputs(*strategies: Any, examples: int = 60, **named: Any) -> Callable[[Any], Any]:
     """Run a test with inputs that hypothesis makes from the seed."""
 
     def decorate(test: Any) -> Any:

@@ -45,3 +45,8 @@ def test_a_task_timeout_says_what_it_is_when_raised_as_a_bare_class() -> None:
 def test_errors_can_cross_processes(kind: type[SwarmageError]) -> None:
     again = pickle.loads(pickle.dumps(kind("boo")))
     assert (type(again), str(again)) == (kind, "boo")
+
+
+def test_a_failed_task_can_cross_processes_with_all_it_carries() -> None:
+    again = pickle.loads(pickle.dumps(TaskFailed("ValueError", "boo", "line 3")))
+    assert (again.kind, again.message, again.traceback) == ("ValueError", "boo", "line 3")

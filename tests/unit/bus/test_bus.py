@@ -15,7 +15,7 @@ from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost
 from swarmage.settings import Address
 from swarmage.wire.message import Message
 
-from ..fakes import SECONDS
+from ..fakes import SECONDS, wait_until
 from .small_server import CONNECTED, Peer, SmallServer
 
 
@@ -78,7 +78,6 @@ def test_a_bus_that_never_answers_is_unreachable(server: SmallServer) -> None:
     starting = threading.Thread(target=begin)
     starting.start()
     peer = server.accept()
-    peer.frame("CONNECT")
     try:
         assert isinstance(failed.get(timeout=1.0), BusUnreachable)
     finally:
@@ -113,7 +112,7 @@ def test_another_kind_of_bus_is_refused(server: SmallServer) -> None:
 
     def begin() -> None:
         try:
-            bus.start(0.05)
+            bus.start(SECONDS)
         except BusError as error:
             failed.put(error)
 
@@ -121,8 +120,9 @@ def test_another_kind_of_bus_is_refused(server: SmallServer) -> None:
     starting.start()
     peer = server.accept()
     peer.frame("CONNECT")
-    server.stop_listening()
     peer.send(b"CONNECTED\nversion:1.2\nserver:RabbitMQ/4.0\n\n\0")
+    wait_until(lambda: isinstance(bus._last_error, BusRefused), bus._changed)
+    bus.stop()
     error = failed.get(timeout=SECONDS)
     assert isinstance(error, BusRefused)
     assert "RabbitMQ" in str(error)

@@ -1,0 +1,392 @@
+"""A whole cell on the real embedded bus, with the client that feeds it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from queue import SimpleQueue
+from typing import Any
+
+import pykka
+import pytest
+
+from swarmage.abilities import ability
+from swarmage.client.client import Client
+from swarmage.client.dead_letters import DeadLetters
+from swarmage.client.reply import Progress
+from swarmage.drone.drone import Drone
+from swarmage.drone.worker import Worker
+from swarmage.errors import AbilityError, BusUnreachable, ConfigError, SwarmageError, TaskFailed
+from swarmage.task import Task
+
+from ..conftest import EmbeddedBus
+from ..fakes import SECONDS
+
+Start = Callable[..., pykka.ActorRef[Drone]]
+
+
+@pytest.fixture
+def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
+    started: list[pykka.ActorRef[Drone]] = []
+
+    def begin(*workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
+        started.append(Drone.start(workers=workers, url=embedded_bus.url, **settings))
+        return started[-1]
+
+    yield begin
+    for ref in started:
+        ref.stop(timeout=SECONDS)
+    for ref in pykka.ActorRegistry.get_all():
+        ref.stop(timeout=SECONDS)
+
+
+@pytest.fixture
+def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
+    with Client(embedded_bus.url) as here:
+        yield here
+
+
+events: SimpleQueue[Any] = SimpleQueue()
+gate = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    gate.clear()
+    while not events.empty():
+        events.get()
+    yield
+    gate.set()
+
+
+class Reckoner(Worker):
+    concurrency = 2
+
+    @ability("add")
+    def add(self, a: int, b: int = 1) -> int:
+        return a + b
+
+    @ability("exit", retries=0)
+    def exit(self) -> None:
+        sys.exit(3)
+
+    @ability("fail", retries=1, backoff=0.001)
+    def fail(self) -> None:
+        self.insert("add", 1)
+        raise ValueError(f"attempt {self.task.attempt}")
+
+    @ability("hold", retries=0)
+    def hold(self, name: str) -> str:
+        events.put(name)
+        gate.wait(SECONDS)
+        return name
+
+    @ability("tell", retries=0)
+    def tell(self) -> Generator[str, None, str]:
+        self.progress(1, 2, "half")
+        self.respond("zero")
+        yield "one"
+        yield "two"
+        return "three"
+
+
+class Splitter(Worker):
+    @ability("split", retries=0)
+    def split(self, parts: list[int]) -> int:
+        return sum(each.result(SECONDS) for each in [self.local("double", part) for part in parts])
+
+    @ability("double", retries=0)
+    def double(self, part: int) -> int:
+        if part < 0:
+            raise ValueError("negative")
+        return 2 * part
+
+    @ability("ids", retries=3, backoff=0.001)
+    def ids(self) -> None:
+        inserted = [self.insert("add", 1), self.insert_task(Task(task_class="add", id="mine", args=[2]))]
+        events.put([*inserted, self.local("leaf").result(SECONDS)])
+        if self.task.attempt == 1:
+            raise ValueError("once more")
+
+    @ability("leaf")
+    def leaf(self) -> str:
+        return self.insert("add", 3)
+
+
+def test_a_task_goes_round(start: Start, client: Client) -> None:
+    start(Reckoner)
+    assert client.insert("add", 1, b=2).result(SECONDS) == 3
+    assert client.insert(Reckoner.add, 1).result(SECONDS) == 2
+    assert [reply.result(SECONDS) for reply in client.insert_many("add", range(50))] == list(range(1, 51))
+
+
+def test_a_task_that_ends_the_process_ends_only_itself(start: Start, client: Client) -> None:
+    ref = start(Reckoner)
+    hold = client.insert("hold", "neighbour")
+    assert events.get(timeout=SECONDS) == "neighbour"
+    with pytest.raises(TaskFailed, match="SystemExit"):
+        client.insert("exit").result(SECONDS)
+    assert ref.is_alive()
+    gate.set()
+    assert hold.result(SECONDS) == "neighbour"
+    assert client.insert("add", 1).result(SECONDS) == 2
+
+
+def test_a_task_that_fails_for_good_is_told_and_leaves_nothing_it_inserted(start: Start, client: Client) -> None:
+    start(Reckoner)
+    with pytest.raises(TaskFailed, match="attempt 2"):
+        client.insert("fail").result(SECONDS)
+    [letter] = DeadLetters(client).all()
+    assert (letter.task_class, letter.reason, letter.attempts) == ("fail", "failed", 2)
+    assert not [queue for queue in client.status()["queues"] if queue["task_class"] == "add" and queue["waiting"]]
+
+
+def test_responses_and_progress_come_before_the_result(start: Start, client: Client) -> None:
+    start(Reckoner)
+    reply = client.insert("tell")
+    told: list[Progress] = []
+    assert reply.result(SECONDS, progress=told.append) == "three"
+    assert told == [Progress(1, 2, "half")]
+    assert list(reply) == ["zero", "one", "two", "three"]
+
+
+def test_local_tasks_are_done_by_the_cell_even_if_all_of_it_waits_for_them(start: Start, client: Client) -> None:
+    start(Splitter)
+    assert client.insert("split", [1, 2, 3]).result(SECONDS) == 12
+
+
+def test_a_local_task_that_fails_fails_the_task_it_came_of(start: Start, client: Client) -> None:
+    start(Splitter)
+    with pytest.raises(TaskFailed, match="negative"):
+        client.insert("split", [1, -2]).result(SECONDS)
+    [letter] = DeadLetters(client).all()
+    assert (letter.task_class, letter.message) == ("split", "negative")
+
+
+def test_what_a_step_inserts_has_the_same_ids_each_time_it_is_repeated(start: Start, client: Client) -> None:
+    start(Splitter, Reckoner)
+    client.insert("ids").result(SECONDS)
+    first, second = events.get(timeout=SECONDS), events.get(timeout=SECONDS)
+    assert first == second
+    assert len({*first, "mine"}) == 4
+    client.insert("ids").result(SECONDS)
+    assert not set(events.get(timeout=SECONDS)) & set(first)
+
+
+def test_a_worker_that_dies_of_a_message_it_was_sent_is_replaced(
+    start: Start, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    Fragile.made = 0
+    start(Fragile)
+    assert client.insert("who").result(SECONDS) == "worker 1"
+    [ref] = pykka.ActorRegistry.get_by_class(Fragile)
+    ref.tell("die")
+    assert ref.actor_stopped.wait(SECONDS)
+    assert client.insert("who").result(SECONDS) == "worker 2"
+    assert "another takes its place" in caplog.text
+
+
+class Fragile(Worker):
+    made = 0
+
+    def on_start(self) -> None:
+        Fragile.made += 1
+        self.number = Fragile.made
+
+    @ability("who")
+    def who(self) -> str:
+        return f"worker {self.number}"
+
+    def on_receive(self, message: Any) -> Any:
+        raise ValueError(message)
+
+
+def test_stopping_finishes_what_is_begun_and_gives_the_rest_back(start: Start, client: Client) -> None:
+    ref = start(Reckoner, concurrency={"Reckoner": 1})
+    first = client.insert("hold", "first")
+    assert events.get(timeout=SECONDS) == "first"
+    second = client.insert("hold", "second")
+    stopping = threading.Thread(target=ref.stop)
+    stopping.start()
+    gate.set()
+    stopping.join(SECONDS)
+    assert not ref.is_alive()
+    assert first.result(SECONDS) == "first"
+    assert events.empty()
+    start(Reckoner)
+    assert second.result(SECONDS) == "second"
+
+
+def test_status_shows_who_is_here_and_what_they_do(start: Start, client: Client) -> None:
+    start(Reckoner)
+    client.insert("hold", "busy")
+    assert events.get(timeout=SECONDS) == "busy"
+    [drone] = client.status()["drones"]
+    assert sorted(worker["state"] for worker in drone["workers"]) == ["busy", "idle"]
+    assert {worker["task_class"] for worker in drone["workers"]} == {"hold", None}
+    assert drone["holding"] == 1
+    gate.set()
+
+
+def test_a_plain_mapping_of_functions_is_a_worker(embedded_bus: EmbeddedBus, client: Client) -> None:
+    address = embedded_bus.address
+    worker = Worker(
+        hostname=address.host,
+        port=address.port,
+        login=address.login,
+        passcode=address.passcode,
+        ability={"do.something": lambda a, b: a + b, "most": max},
+    )
+    working = threading.Thread(target=worker.work)
+    working.start()
+    try:
+        assert client.insert_task(Task(task_class="do.something", args=[1, 2])).result(SECONDS) == 3
+        assert client.insert("most", 3, 5).result(SECONDS) == 5
+    finally:
+        worker.terminate()
+        working.join(SECONDS)
+    assert not working.is_alive()
+
+
+def test_a_worker_at_rest_says_that_it_is_performing_nothing() -> None:
+    with pytest.raises(SwarmageError, match="not performing a task"):
+        Worker().insert("a")
+
+
+# what keeps a drone from starting
+
+
+class Unmakeable(Worker):
+    def __init__(self) -> None:
+        raise OSError("no model file")
+
+    @ability("a")
+    def a(self) -> None: ...
+
+
+class Forgetful(Worker):
+    def __init__(self) -> None:
+        self.size = 3
+
+    @ability("a")
+    def a(self) -> None: ...
+
+
+class Unstartable(Worker):
+    def on_start(self) -> None:
+        raise SystemExit("no database")
+
+    @ability("a")
+    def a(self) -> None: ...
+
+
+class Leaver(Worker):
+    def __init__(self) -> None:
+        sys.exit("gone")
+
+    @ability("a")
+    def a(self) -> None: ...
+
+
+class Idle(Worker):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("worker", "says"),
+    [(Unmakeable, "no model file"), (Forgetful, ""), (Unstartable, "no database"), (Leaver, "gone")],
+)
+def test_a_worker_that_cannot_start_stops_the_drone_and_is_named(start: Start, worker: type[Worker], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        start(Reckoner, worker)
+    assert f"worker {worker.__name__}" in str(caught.value)
+    assert says in str(caught.value)
+    for ref in pykka.ActorRegistry.get_by_class(Reckoner):
+        assert ref.actor_stopped.wait(SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("workers", "concurrency", "says"),
+    [
+        ([], {}, "at least one"),
+        ([Idle], {}, "Idle has no abilities"),
+        ([Reckoner], {"Nobody": 1}, "'Nobody'"),
+        ([Reckoner], {"Reckoner": 0}, "Reckoner must be"),
+        ([Reckoner], {"Reckoner": 1001}, "Reckoner must be"),
+    ],
+)
+def test_a_drone_that_makes_no_sense_is_refused(
+    start: Start, workers: list[type[Worker]], concurrency: dict[str, int], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        start(*workers, concurrency=concurrency)
+
+
+def test_a_drone_without_a_bus_does_not_start(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarmage.drone.drone.CONNECT_TIMEOUT", 0.05)
+    with pytest.raises(BusUnreachable):
+        Drone.start(workers=[Reckoner], url="stomp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"concurrency": 0}, {"concurrency": 1001}, {"concurrency": 1.5}, {"isolation": "process"}]
+)
+def test_a_worker_class_that_makes_no_sense_is_refused_when_it_is_defined(settings: dict[str, Any]) -> None:
+    with pytest.raises(AbilityError, match=f"Wrong.{next(iter(settings))}"):
+        type("Wrong", (Worker,), settings)
+
+
+class Helper(Worker):
+    """Both of these can perform ``help``; only one of them is free to when it comes."""
+
+    concurrency = 2
+
+    @ability("wait.busy", retries=0)
+    def wait_busy(self) -> None:
+        self.local("leaf").result(SECONDS)
+        events.put("busy")
+        gate.wait(SECONDS)
+
+    @ability("wait.free", retries=0)
+    def wait_free(self) -> Any:
+        return self.local("ask").result(SECONDS)
+
+    @ability("help")
+    def help(self) -> str:
+        return "helped"
+
+
+class Asker(Worker):
+    concurrency = 2
+
+    @ability("leaf")
+    def leaf(self) -> None:
+        events.put("leaf")
+        leaf_gate.wait(SECONDS)
+
+    @ability("ask")
+    def ask(self) -> Any:
+        events.put("ask")
+        ask_gate.wait(SECONDS)
+        return self.local("help").result(1.0)
+
+
+leaf_gate, ask_gate = threading.Event(), threading.Event()
+
+
+def test_a_worker_that_no_longer_waits_is_not_the_one_woken_for_a_local_task(start: Start, client: Client) -> None:
+    leaf_gate.clear()
+    ask_gate.clear()
+    start(Helper, Asker)
+    free = client.insert("wait.free")
+    assert events.get(timeout=SECONDS) == "ask"
+    client.insert("wait.busy")
+    assert events.get(timeout=SECONDS) == "leaf"
+    leaf_gate.set()
+    assert events.get(timeout=SECONDS) == "busy"
+    ask_gate.set()
+    try:
+        assert free.result(SECONDS) == "helped"
+    finally:
+        gate.set()

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from swarmage.bus.delivery import Delivery
+from swarmage.clock import SYSTEM_CLOCK
+from swarmage.drone.intake import MOST_DELIVERIES, Intake
+from swarmage.drone.messages import Run, Unread
+from swarmage.drone.worker_inbox import WorkerInbox
+from swarmage.task import Task
+from swarmage.wire.envelope import Wire
+from swarmage.wire.signing import Signer
+
+from ..fakes import KEY, OTHER_KEY, FakeCell
+
+
+class Entrance:
+    """An intake, and what came through."""
+
+    def __init__(self) -> None:
+        self.cell = FakeCell()
+        self.inbox = WorkerInbox(self.cell.mailbox, ["a"])
+        self.intake = Intake(self.cell.mailbox, self.cell.wire, self.cell.clock)
+
+    def delivery(self, task: Task, **headers: str) -> Delivery:
+        return self.cell.delivery(self.cell.wire.task(task), **headers)
+
+    def raw(self, body: bytes, signature: str | None) -> Delivery:
+        given = {"destination": "/queue/swarmage.task.a", "ack": "1"}
+        if signature is not None:
+            given["signature"] = signature
+        return Delivery(self.cell.connection, given, body)  # type: ignore[arg-type]
+
+    def through(self, *deliveries: Delivery) -> tuple[list[Run], list[Unread]]:
+        self.intake.receive(list(deliveries))
+        runs, unread = [], []
+        while (run := self.cell.mailbox.take(self.inbox)) is not None:
+            runs.append(run)
+        mailbox = self.cell.mailbox
+        mailbox._next_tick = self.cell.clock.now + 1
+        while not mailbox.empty():
+            unread.append(mailbox.get().message)
+        return runs, unread
+
+
+@pytest.fixture
+def entrance() -> Entrance:
+    return Entrance()
+
+
+GOOD = Task(task_class="a", id="good", args=[1])
+SIGNER = Signer(KEY)
+DESTINATION = "/queue/swarmage.task.a"
+
+
+def test_a_good_task_becomes_a_run_with_a_tree_of_its_own(entrance: Entrance) -> None:
+    delivery = entrance.delivery(GOOD)
+    [run], unread = entrance.through(delivery)
+    assert unread == []
+    assert (run.task.id, run.local, run.extra) == ("good", None, False)
+    assert (run.tree.delivery, run.tree.open, run.tree.task) == (delivery, 1, run.task)
+    assert entrance.cell.mailbox.open_trees == 1
+
+
+def test_all_tasks_of_one_read_are_put_at_once(entrance: Entrance, monkeypatch: pytest.MonkeyPatch) -> None:
+    puts: list[int] = []
+    monkeypatch.setattr(entrance.cell.mailbox, "put_runs", lambda runs: puts.append(len(list(runs))))
+    entrance.intake.receive([entrance.delivery(GOOD, ack=str(number)) for number in range(5)])
+    assert puts == [5]
+
+
+def unsigned(entrance: Entrance) -> Delivery:
+    return entrance.raw(b'{"class":"a"}', None)
+
+
+def foreign(entrance: Entrance) -> Delivery:
+    return entrance.cell.delivery(Wire(OTHER_KEY, SYSTEM_CLOCK).task(GOOD))
+
+
+def garbage(entrance: Entrance) -> Delivery:
+    return entrance.raw(b"\xff\0", SIGNER.sign(DESTINATION, b"\xff\0"))
+
+
+def misplaced(entrance: Entrance) -> Delivery:
+    body = b'{"class":"b","id":"1"}'
+    return entrance.raw(body, SIGNER.sign(DESTINATION, body))
+
+
+def expired(entrance: Entrance) -> Delivery:
+    issued = entrance.cell.clock.wall() - 60.1
+    return entrance.delivery(Task(task_class="a", id="late", issued=issued, expires=60.0))
+
+
+def crashed(entrance: Entrance) -> Delivery:
+    return entrance.delivery(GOOD, **{"delivery-count": str(MOST_DELIVERIES)})
+
+
+@pytest.mark.parametrize(
+    ("make", "reason", "known"),
+    [
+        (unsigned, "signature", False),
+        (foreign, "signature", False),
+        (garbage, "unreadable", False),
+        (misplaced, "unreadable", False),
+        (expired, "expired", True),
+        (crashed, "crashed", True),
+    ],
+)
+def test_what_is_no_task_for_this_drone_is_told_and_holds_up_no_other(
+    entrance: Entrance, make: Any, reason: str, known: bool
+) -> None:
+    bad = make(entrance)
+    before, after = entrance.delivery(GOOD, ack="2"), entrance.delivery(GOOD, ack="3")
+    runs, [unread] = entrance.through(before, bad, after)
+    assert [run.tree.delivery.ack_id for run in runs] == ["2", "3"]
+    assert unread.delivery is bad
+    assert unread.reason == reason
+    assert (unread.task is not None) is known
+    assert unread.failure.message
+
+
+def test_a_task_that_expires_later_or_came_back_less_often_is_performed(entrance: Entrance) -> None:
+    issued = entrance.cell.clock.wall() - 59.9
+    soon = entrance.delivery(Task(task_class="a", issued=issued, expires=60.0), ack="2")
+    often = entrance.delivery(GOOD, **{"delivery-count": str(MOST_DELIVERIES - 1)})
+    runs, unread = entrance.through(soon, often)
+    assert len(runs) == 2
+    assert unread == []
+
+
+def test_tasks_by_the_extra_subscription_are_marked(entrance: Entrance) -> None:
+    cell = entrance.cell
+    entrance.intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=True)
+    [run], _ = entrance.through(entrance.delivery(GOOD))
+    assert run.extra

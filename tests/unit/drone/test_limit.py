@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from swarmage.drone.limit import TimeLimit
+from swarmage.errors import TaskTimeout
+
+from ..fakes import SECONDS, FakeClock
+
+
+class Spinning:
+    """A thread with a time limit that runs until it is told to end, in Python, where a limit strikes."""
+
+    def __init__(self, limit: TimeLimit, clock: FakeClock, seconds: float | None) -> None:
+        self.begun, self.go_on = threading.Event(), True
+        self.ended: SimpleQueue[Any] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, args=(limit, clock, seconds))
+        self._thread.start()
+        assert self.begun.wait(SECONDS)
+
+    def _run(self, limit: TimeLimit, clock: FakeClock, seconds: float | None) -> None:
+        try:
+            outer = limit.begin(seconds, clock)
+            self.begun.set()
+            while self.go_on:
+                self.begun.wait(0.001)
+            limit.end(outer)
+            self.ended.put("in time")
+        except TaskTimeout:
+            self.ended.put("too late")
+
+    def end(self) -> Any:
+        self.go_on = False
+        self._thread.join(SECONDS)
+        return self.ended.get(timeout=SECONDS)
+
+
+def test_a_task_over_its_time_is_ended_where_it_is(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    task = Spinning(limit, clock, 60.0)
+    assert not limit.enforce(clock.now + 59.9)
+    assert limit.enforce(clock.now + 60.0)
+    assert task.ended.get(timeout=SECONDS) == "too late"
+
+
+def test_a_limit_strikes_once(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    task = Spinning(limit, clock, 1.0)
+    assert [limit.enforce(clock.now + 2), limit.enforce(clock.now + 3)] == [True, False]
+    assert task.ended.get(timeout=SECONDS) == "too late"
+
+
+def test_a_task_without_a_limit_runs_as_long_as_it_likes(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    task = Spinning(limit, clock, None)
+    assert not limit.enforce(clock.now + 1e9)
+    assert task.end() == "in time"
+
+
+def test_a_task_in_time_leaves_nothing_behind(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    assert Spinning(limit, clock, 1.0).end() == "in time"
+    assert not limit.enforce(clock.now + 1e9)
+
+
+def test_a_limit_that_strikes_at_the_very_end_strikes_in_the_task_it_was_for(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    outer = limit.begin(1.0, clock)
+    with pytest.raises(TaskTimeout):
+        struck(limit, clock, outer)
+    for _ in range(1000):  # and not later
+        str(limit)
+
+
+def struck(limit: TimeLimit, clock: FakeClock, outer: float | None) -> None:
+    limit.enforce(clock.now + 1.0)
+    limit.end(outer)
+
+
+def test_the_limit_of_the_task_that_waits_counts_again_after_the_one_in_between(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    nothing = limit.begin(10.0, clock)
+    outer = limit.begin(None, clock)
+    assert not limit.enforce(clock.now + 100.0)
+    limit.end(outer)
+    assert limit._deadline == clock.now + 10.0
+    limit.end(nothing)
+    assert not limit.enforce(clock.now + 100.0)
