@@ -131,7 +131,11 @@ class TaskFailed(SwarmageError):
     """
 
     def __init__(self, kind: str, message: str, traceback: str = "") -> None:
-        super().__init__(f"{kind}: {message}" + (f"\n\nRemote traceback:\n{traceback}" if traceback else ""))
+        super().__init__(kind, message, traceback)
         self.kind = kind
         self.message = message
         self.traceback = traceback
+
+    def __str__(self) -> str:
+        remote = f"\n\nRemote traceback:\n{self.traceback}" if self.traceback else ""
+        return f"{self.kind}: {self.message}{remote}"

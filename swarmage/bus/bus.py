@@ -64,6 +64,7 @@ class Bus:
         self.on_connected: Callable[[], None] = lambda: None
         self.on_lost: Callable[[Connection], None] = lambda connection: None
         self._clock = clock
+        self._rng = random.Random()  # noqa: S311 - no secret, it only spreads the load
         self._subscriptions: dict[str, Subscription] = {}
         self._connection: Connection | None = None  # set by the keeper under the condition
         self._opening: Connection | None = None
@@ -179,7 +180,7 @@ class Bus:
             except BusError as error:
                 connection.close()
                 self._note(None, error)
-                self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret, it only spreads the load
+                self._pause(pause * self._rng.uniform(0.5, 1.0))
                 pause = min(LONGEST_RETRY, pause * 2)
                 continue
             pause = FIRST_RETRY

@@ -53,7 +53,9 @@ class Crew:
         token = starting.set(self._cell)
         try:
             worker_class.start()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # its __init__ is user code, which may call sys.exit()
             raise ConfigError(f"worker {name} cannot be made: {type(error).__name__}: {error}") from error
         finally:
             starting.reset(token)

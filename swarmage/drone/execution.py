@@ -112,12 +112,12 @@ def failure_of(error: BaseException) -> Failure:
     """Return what can be said of an exception, even one whose own text cannot be had."""
     try:
         message = str(error)
-    except Exception as nested:  # noqa: BLE001 - a foreign __str__ may raise anything
+    except BaseException as nested:  # noqa: BLE001 - a foreign __str__ may raise anything
         message = f"<its text cannot be had: {type(nested).__name__}>"
     # the first frame is `execute` above, which tells a user nothing
     origin = error.__traceback__.tb_next if error.__traceback__ is not None else None
     try:
         text = "".join(traceback.format_exception(type(error), error, origin))
-    except Exception:  # noqa: BLE001 - as above
+    except BaseException:  # noqa: BLE001 - as above
         text = "".join(traceback.format_tb(origin))
     return Failure(type(error).__qualname__, message, text)

@@ -159,6 +159,14 @@ class Mailbox:
                 lane.helpers[inbox] = inbox.ticket
             return None
 
+    def stop_helping(self, inbox: WorkerInbox) -> None:
+        """Count a worker as busy again; a local task it was woken for and did not take is another's."""
+        with self.lock:
+            inbox.ticket += 1
+            for lane in inbox.lanes:
+                if lane.local and lane.waking is None:
+                    self._wake(lane)
+
     @staticmethod
     def _next(lanes: Sequence[Lane]) -> Run | None:
         for lane in lanes:

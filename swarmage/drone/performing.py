@@ -162,10 +162,18 @@ class Performing:
 
     def _wait_for(self, local: Local, timeout: float) -> None:
         """Perform local tasks until this one has ended."""
-        run, cell = self._current()
+        _, cell = self._current()
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # the Worker is the actor
         deadline = cell.clock.monotonic() + timeout
         local.wake = inbox  # before looking: who ends it sets the outcome first and looks for this then
+        try:
+            self._help_until(local, deadline, timeout)
+        finally:
+            cell.mailbox.stop_helping(inbox)
+
+    def _help_until(self, local: Local, deadline: float, timeout: float) -> None:
+        run, cell = self._current()
+        inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # as above
         while local.outcome is None:
             other = cell.mailbox.take_local(inbox)
             if other is not None:

@@ -12,7 +12,7 @@ from swarmage.bus.delivery import Delivery
 from swarmage.drone.cell import Cell
 from swarmage.drone.messages import Letter, RollCall
 from swarmage.drone.worker import Worker
-from swarmage.errors import ConnectionLost, WireError
+from swarmage.errors import BusError, WireError
 from swarmage.wire.names import is_reply_destination
 from swarmage.wire.signing import HEADER
 
@@ -51,7 +51,7 @@ class Presence:
         try:
             connection = self._bus.connection(0)
             connection.write(self._bus.send_frame(self._cell.wire.note(call.reply_to, note)))
-        except ConnectionLost:
+        except BusError:
             return  # who asked asks again
 
 
