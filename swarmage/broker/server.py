@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import secrets
@@ -131,7 +132,8 @@ class BusServer:
 
     def stop(self) -> None:
         """End `serve`; may be called from any thread and from a signal handler, and twice."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended already
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
     def _wake(self) -> None:
         if not self._turning:

@@ -185,6 +185,7 @@ class Bus:
                 continue
             pause = FIRST_RETRY
             with self._changed:
+                self._connection = connection  # from here on its end is told
                 for subscription in self._subscriptions.values():
                     self._subscribe(connection, subscription)
                 self._note(connection, None)

@@ -52,17 +52,21 @@ class Crew:
         name = worker_class.__qualname__
         token = starting.set(self._cell)
         try:
-            worker_class.start()
+            ref = worker_class.start()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # its __init__ is user code, which may call sys.exit()
             raise ConfigError(f"worker {name} cannot be made: {type(error).__name__}: {error}") from error
         finally:
             starting.reset(token)
-        try:
-            worker, failure = self._cell.started.get(timeout=START_TIMEOUT)
-        except Empty:
-            raise ConfigError(f"worker {name} has not started in {START_TIMEOUT:.0f} s") from None
+        worker = None
+        while worker is None or worker.actor_ref is not ref:  # one that was given up earlier may start only now
+            if worker is not None:
+                worker.leave()
+            try:
+                worker, failure = self._cell.started.get(timeout=START_TIMEOUT)
+            except Empty:
+                raise ConfigError(f"worker {name} has not started in {START_TIMEOUT:.0f} s") from None
         if failure is not None:
             raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
         self.workers.append(worker)

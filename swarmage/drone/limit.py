@@ -19,32 +19,36 @@ class TimeLimit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._deadline: float | None = None
-        self._armed = False  # a limit was set since the last end: one may have struck
+        self._armed = False  # a limit is set, or was and may have struck; the worker's thread alone looks at it
         self._thread = 0
 
     def begin(self, seconds: float | None, clock: Clock) -> float | None:
-        """Start the limit of a task; return the one that was running, of the task that waits for this one."""
-        outer = self._deadline
-        if seconds is not None or outer is not None:
-            mine = clock.monotonic() + seconds if seconds is not None else None
-            with self._lock:
-                self._thread = threading.get_ident()
-                self._deadline = mine
-            self._armed = True
+        """Start the limit of a task; return what `resume` takes for the task that waits for this one."""
+        outer = self.suspend()
+        self.resume(clock.monotonic() + seconds if seconds is not None else None)
         return outer
 
-    def end(self, outer: float | None) -> None:
-        """End the limit of a task.
+    def suspend(self) -> float | None:
+        """Set no limit for a while, so that none strikes in the middle of our own bookkeeping; return what was left.
 
         Raises:
             TaskTimeout: it had just been enforced.
         """
         if not self._armed:
-            return
+            return None
         with self._lock:
-            self._deadline = outer
-        self._armed = outer is not None
+            left, self._deadline = self._deadline, None
         _checkpoint()
+        self._armed = False
+        return left
+
+    def resume(self, deadline: float | None) -> None:
+        """Set the limit again that `suspend` or `begin` returned."""
+        self._armed = deadline is not None
+        if deadline is not None:
+            with self._lock:
+                self._thread = threading.get_ident()
+                self._deadline = deadline
 
     def enforce(self, now: float) -> bool:
         """Raise `TaskTimeout` in the worker's thread if its time is over. Called by the drone."""

@@ -5,6 +5,7 @@ From: worker.  To: local_queue, and finalize by what it leaves to be sent.
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -12,9 +13,10 @@ import msgspec
 
 from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell
+from swarmage.drone.limit import TimeLimit
 from swarmage.drone.messages import Local, Run
 from swarmage.drone.worker_inbox import WorkerInbox
-from swarmage.errors import AbilityError, ConnectionLost, DeadlineExceeded, SwarmageError, TaskFailed
+from swarmage.errors import AbilityError, ConnectionLost, DeadlineExceeded, SwarmageError, TaskFailed, TaskTimeout
 from swarmage.outcome import Failed, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import ReplyBody
@@ -56,6 +58,7 @@ class Performing:
     def __init__(self, cell: Cell | None) -> None:
         self._cell = cell  # before pykka asks for the inbox, which is the cell's
         super().__init__()
+        self.limit = TimeLimit()
         self._run: Run | None = None
         self._deferred: list[Any] = []  # messages to the worker itself that came while it waited for a local task
         self._last_progress = 0.0
@@ -90,7 +93,9 @@ class Performing:
         path = f"{run.path}.{run.steps}" if run.path else str(run.steps)
         task = Task(task_class=task_class, args=args, kwargs=kwargs, id=f"{run.tree.task.id}/{path}"[:200])
         local = Local(task_class)
+        limit = self.limit.suspend()
         cell.mailbox.put_runs((Run(task, run.tree, path, local),))
+        self.limit.resume(limit)
         return LocalTask(self, local)
 
     def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> str:
@@ -166,12 +171,17 @@ class Performing:
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # the Worker is the actor
         deadline = cell.clock.monotonic() + timeout
         local.wake = inbox  # before looking: who ends it sets the outcome first and looks for this then
+        limit = self.limit.suspend()  # a task taken must be performed: the limit is looked at between two of them
         try:
-            self._help_until(local, deadline, timeout)
+            self._help_until(local, deadline, timeout, math.inf if limit is None else limit)
+        except TaskTimeout:
+            limit = None  # spent
+            raise
         finally:
             cell.mailbox.stop_helping(inbox)
+            self.limit.resume(limit)
 
-    def _help_until(self, local: Local, deadline: float, timeout: float) -> None:
+    def _help_until(self, local: Local, deadline: float, timeout: float, limit: float) -> None:
         run, cell = self._current()
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # as above
         while local.outcome is None:
@@ -180,9 +190,13 @@ class Performing:
                 self._perform(other)
                 self._run = run
                 continue
-            left = deadline - cell.clock.monotonic()
-            if left <= 0:
+            now = cell.clock.monotonic()
+            if now >= limit:
+                break
+            if now >= deadline:
                 raise DeadlineExceeded(f"local task {local.task_class} has not ended in {timeout:.1f} s")
-            deferred = inbox.wait(left)
+            deferred = inbox.wait(min(deadline, limit) - now)
             if deferred is not None:
                 self._deferred.append(deferred)
+        if cell.clock.monotonic() >= limit:
+            raise TaskTimeout

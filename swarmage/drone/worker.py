@@ -10,6 +10,7 @@ import signal
 import threading
 import types
 from collections.abc import Callable, Generator, Mapping
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar
 
 import pykka
@@ -17,12 +18,11 @@ import pykka
 from swarmage.abilities import Ability, abilities_of
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of
-from swarmage.drone.limit import TimeLimit
 from swarmage.drone.messages import Run
 from swarmage.drone.performing import LocalTask, Performing
 from swarmage.drone.worker_inbox import WorkerInbox
-from swarmage.errors import AbilityError, TaskTimeout
-from swarmage.outcome import Failed, Outcome, Skipped, Succeeded
+from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
+from swarmage.outcome import Failed, Outcome, Rejected, Skipped, Succeeded
 
 MOST_CONCURRENCY = 1000
 
@@ -67,14 +67,17 @@ class Worker(Performing, pykka.ThreadingActor):
         concurrency: int = 1,
     ) -> None:
         super().__init__(starting.get())
-        self.limit = TimeLimit()
         self._arguments = {name: Arguments(one) for name, one in self.abilities.items()}
         self._methods = {name: one.__get__(self, type(self)) for name, one in self.abilities.items()}
         self._connection = {"url": url, "hostname": hostname, "port": port, "login": login, "passcode": passcode}
-        self._own = {
-            "abilities": {name: Ability(function, name, bound=False) for name, function in (ability or {}).items()},
-            "concurrency": concurrency,
+        self._terminated: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # its put is safe in a signal handler, an Event's set is not
+        own = enumerate((ability or {}).items())
+        self._own: dict[str, Any] = {
+            f"ability_{i}": Ability(function, name, bound=False) for i, (name, function) in own
         }
+        self._own["concurrency"] = concurrency
 
     def work(self) -> None:
         """Perform tasks in this process until SIGTERM, SIGINT or `terminate`; tasks begun are finished first.
@@ -86,22 +89,22 @@ class Worker(Performing, pykka.ThreadingActor):
         """
         from swarmage.drone.drone import Drone  # noqa: PLC0415 - which starts workers; here a worker starts it
 
-        own: dict[str, Any] = self._own["abilities"]  # type: ignore[assignment]
-        worker_class = type(type(self).__name__, (type(self),), {**own, "concurrency": self._own["concurrency"]})
-        self._terminated = threading.Event()
+        worker_class = type(type(self).__name__, (type(self),), self._own)
         drone = Drone.start(workers=[worker_class], **self._connection)
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self._terminated.set())
+                signal.signal(number, lambda *_: self.terminate())
         try:
-            while drone.is_alive() and not self._terminated.wait(0.5):
-                pass
+            while drone.is_alive():
+                with contextlib.suppress(Empty):
+                    self._terminated.get(timeout=0.5)
+                    break
         finally:
             drone.stop()
 
     def terminate(self) -> None:
         """End `work`, from any thread."""
-        self._terminated.set()
+        self._terminated.put(None)
 
     def leave(self) -> None:
         """Stop when what is being performed is done; safe to call on a worker that is gone."""
@@ -151,11 +154,10 @@ class Worker(Performing, pykka.ThreadingActor):
         self._run = run
         try:
             outcome = self._outcome(run)
-            self.limit.end(outer)
+            self.limit.suspend()
         except TaskTimeout as error:  # it struck between the task's last line and the end of its time limit
             outcome = Failed(failure_of(error))
-        finally:
-            self._run = None
+        self._run = None
         run.seconds = cell.clock.monotonic() - started
         local = run.local
         if local is not None:
@@ -163,6 +165,7 @@ class Worker(Performing, pykka.ThreadingActor):
             if local.wake is not None:
                 local.wake.wake()
         cell.mailbox.finish(run, outcome)
+        self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
     def _outcome(self, run: Run) -> Outcome:
         task = run.task
@@ -181,6 +184,8 @@ class Worker(Performing, pykka.ThreadingActor):
                 self.respond(next(parts))
         except StopIteration as end:
             return Succeeded(end.value)
+        except NotEncodable as error:
+            return Rejected("result", failure_of(error))
         except BaseException as error:  # noqa: BLE001 - as in `execute`
             return Failed(failure_of(error))
 

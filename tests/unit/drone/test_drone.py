@@ -390,3 +390,58 @@ def test_a_worker_that_no_longer_waits_is_not_the_one_woken_for_a_local_task(sta
         assert free.result(SECONDS) == "helped"
     finally:
         gate.set()
+
+
+class Limited(Worker):
+    """One worker: while it waits for a local task it performs others itself."""
+
+    @ability("limit.wait", timeout=0.2, retries=0)
+    def wait(self) -> str:
+        nested = self.local("limit.hold")
+        try:
+            nested.result(SECONDS)
+        finally:
+            events.put("told")
+        return "never"
+
+    @ability("limit.hold")
+    def hold(self) -> None:
+        gate.wait(0.5)
+
+    @ability("limit.loop", timeout=0.2, retries=0)
+    def loop(self) -> None:
+        while not gate.wait(0.001):
+            pass
+
+    @ability("limit.fine")
+    def fine(self) -> str:
+        return "fine"
+
+
+def test_a_task_over_its_timeout_is_a_dead_letter_and_its_worker_goes_on(start: Start, client: Client) -> None:
+    start(Limited)
+    with pytest.raises(TaskFailed, match="TaskTimeout"):
+        client.insert("limit.loop").result(SECONDS)
+    assert client.insert("limit.fine").result(SECONDS) == "fine"
+
+
+def test_a_limit_that_ends_while_a_local_task_is_performed_loses_neither(start: Start, client: Client) -> None:
+    ref = start(Limited)
+    with pytest.raises(TaskFailed, match="TaskTimeout"):
+        client.insert("limit.wait").result(SECONDS)
+    assert events.get(timeout=SECONDS) == "told"
+    assert client.insert("limit.fine").result(SECONDS) == "fine"
+    ref.stop(timeout=SECONDS)  # which waits for trees that have not ended
+
+
+def test_an_ancestral_worker_may_perform_task_classes_of_any_name(embedded_bus: EmbeddedBus, client: Client) -> None:
+    names = ("local", "insert", "concurrency", "abilities", "work")
+    worker = Worker(url=embedded_bus.url, ability={name: (lambda name=name: name) for name in names})
+    working = threading.Thread(target=worker.work)
+    working.start()
+    try:
+        assert [client.insert(name).result(SECONDS) for name in names] == list(names)
+    finally:
+        worker.terminate()
+        working.join(SECONDS)
+    assert not working.is_alive()

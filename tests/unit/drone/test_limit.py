@@ -28,7 +28,8 @@ class Spinning:
             self.begun.set()
             while self.go_on:
                 self.begun.wait(0.001)
-            limit.end(outer)
+            limit.suspend()
+            limit.resume(outer)
             self.ended.put("in time")
         except TaskTimeout:
             self.ended.put("too late")
@@ -78,7 +79,8 @@ def test_a_limit_that_strikes_at_the_very_end_strikes_in_the_task_it_was_for(clo
 
 def struck(limit: TimeLimit, clock: FakeClock, outer: float | None) -> None:
     limit.enforce(clock.now + 1.0)
-    limit.end(outer)
+    limit.suspend()
+    limit.resume(outer)
 
 
 def test_the_limit_of_the_task_that_waits_counts_again_after_the_one_in_between(clock: FakeClock) -> None:
@@ -86,7 +88,20 @@ def test_the_limit_of_the_task_that_waits_counts_again_after_the_one_in_between(
     nothing = limit.begin(10.0, clock)
     outer = limit.begin(None, clock)
     assert not limit.enforce(clock.now + 100.0)
-    limit.end(outer)
+    limit.suspend()
+    limit.resume(outer)
     assert limit._deadline == clock.now + 10.0
-    limit.end(nothing)
+    limit.suspend()
+    limit.resume(nothing)
     assert not limit.enforce(clock.now + 100.0)
+
+
+def test_no_limit_strikes_while_it_is_suspended(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    limit.begin(1.0, clock)
+    left = limit.suspend()
+    assert left == clock.now + 1.0
+    assert not limit.enforce(clock.now + 100.0)
+    limit.resume(left)
+    with pytest.raises(TaskTimeout):
+        struck(limit, clock, None)
