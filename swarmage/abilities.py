@@ -106,6 +106,11 @@ class Ability(Generic[P, R]):
         self._signature = signature
 
 
+def unresolved_hints(ability: Ability[..., Any]) -> list[str]:
+    """Return the parameters whose annotation names something that does not exist at run time."""
+    return sorted(set(getattr(ability.function, "__annotations__", {})) - set(ability.hints))
+
+
 def _resolved(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the annotations that can be resolved; a name that exists for the type checker only costs just its own."""
     found: dict[str, Any] = {}

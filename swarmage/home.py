@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from swarmage.errors import ConfigError
@@ -48,17 +50,44 @@ def resolve_address(url: str | None = None) -> Address:
     Raises:
         ConfigError: none of the three names a bus, or the one that does cannot be read.
     """
-    url = url or os.environ.get("SWARMAGE_URL") or _recorded_url()
-    if not url:
-        raise ConfigError("no bus is known here: set SWARMAGE_URL, or start one with `swarmage up` or `swarmage bus`")
-    return Address.parse(url)
-
-
-def _recorded_url() -> str | None:
+    if url:
+        return Address.parse(url)
+    if named := os.environ.get("SWARMAGE_URL"):
+        return replace(Address.parse(named), source="SWARMAGE_URL")
     home = find_home()
-    if home is None or not (home / "url").is_file():
-        return None
-    return (home / "url").read_text().strip()
+    if home is None:
+        raise ConfigError(
+            f"no bus is known here: SWARMAGE_URL and SWARMAGE_HOME are not set, and neither {Path.cwd()} nor a folder"
+            " above it has a .swarmage folder; start a bus with `swarmage up` or `swarmage bus`"
+        )
+    return read_address(home)
+
+
+def read_address(home: Path) -> Address:
+    """Return where the bus that was started last in a state folder listens.
+
+    Raises:
+        ConfigError: none was.
+    """
+    path = home / "url"
+    try:
+        return replace(Address.parse(path.read_text().strip()), source=str(path))
+    except OSError:
+        raise ConfigError(
+            f"no bus was started in {home} yet: start one with `swarmage up` or `swarmage bus`, or set SWARMAGE_URL"
+        ) from None
+
+
+def follow_address(address: Address) -> Callable[[], Address]:
+    """Return what to ask before each connect: a bus that comes back in its folder may have got another port."""
+
+    def follow() -> Address:
+        try:
+            return read_address(Path(address.source).parent) if address.source.endswith("url") else address
+        except ConfigError:
+            return address
+
+    return follow
 
 
 def record_address(home: Path, address: Address) -> None:

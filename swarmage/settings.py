@@ -21,6 +21,7 @@ class Address:
         login: user name, empty for none.
         passcode: the user's passcode; never printed.
         vhost: what STOMP calls ``host``: the virtual host on RabbitMQ, ignored by other buses.
+        source: where the address was found, for messages.
     """
 
     host: str = "127.0.0.1"
@@ -28,6 +29,7 @@ class Address:
     login: str = ""
     passcode: str = field(default="", repr=False)
     vhost: str = "/"
+    source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.host:

@@ -5,6 +5,7 @@ From: client, drone.  To: the bus; and the other way round.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -55,13 +56,15 @@ class Bus:
     """A connection that mends itself.
 
     One keeper thread (named ``bus``) connects, beats and connects again; the reading thread is stomp.py's.
-    `on_connected` and `on_lost` are called in the keeper's or the reading thread and must neither raise nor wait.
+    `on_lost` is called in the keeper's or the reading thread and must neither raise nor wait.
     """
 
-    def __init__(self, address: Address, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, address: Address, *, clock: Clock = SYSTEM_CLOCK, follow: Callable[[], Address] | None = None
+    ) -> None:
         self.address = address
+        self._follow = follow or (lambda: address)
         self.dialect: Dialect = EmbeddedDialect()
-        self.on_connected: Callable[[], None] = lambda: None
         self.on_lost: Callable[[Connection], None] = lambda connection: None
         self._clock = clock
         self._rng = random.Random()  # noqa: S311 - no secret, it only spreads the load
@@ -94,7 +97,7 @@ class Bus:
             raise
 
     def stop(self) -> None:
-        """Say goodbye and end the connection; safe to call twice."""
+        """Say goodbye and end the connection; safe twice."""
         with self._changed:
             self._stopping = True
             connection, keeper, self._keeper = self._connection, self._keeper, None
@@ -154,25 +157,22 @@ class Bus:
         headers |= self.dialect.subscribe_headers(subscription.prefetch)
         if subscription.browser:
             headers["browser"] = "true"
-        try:
+        with contextlib.suppress(ConnectionLost):  # the next one will have it
             connection.write(frames.encode("SUBSCRIBE", headers))
-        except ConnectionLost as error:
-            logger.debug("subscribed with the next connection: %s", error)
 
     def unsubscribe(self, id: str) -> None:  # noqa: A002 - STOMP's word for it
         """Take no more for this subscription; what it has brought can still be acknowledged."""
         with self._changed:
             if self._subscriptions.pop(id, None) is None or self._connection is None:
                 return
-            try:
+            with contextlib.suppress(ConnectionLost):  # so there is nothing to unsubscribe
                 self._connection.write(frames.encode("UNSUBSCRIBE", {"id": id}))
-            except ConnectionLost:
-                return  # so there is nothing to unsubscribe
 
     def _keep(self) -> None:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
-        pause = FIRST_RETRY
+        pause, again = FIRST_RETRY, False
         while not self._stopping:
+            self.address = self._follow()
             connection = self._opening = Connection(self.address, self._clock, self._take, self._lost)
             try:
                 connection.open(timeout=5.0)
@@ -180,6 +180,9 @@ class Bus:
             except BusError as error:
                 connection.close()
                 self._note(None, error)
+                if again and isinstance(error, LoginRefused):
+                    logger.warning("%s", error)
+                    again = False
                 self._pause(pause * self._rng.uniform(0.5, 1.0))
                 pause = min(LONGEST_RETRY, pause * 2)
                 continue
@@ -189,7 +192,8 @@ class Bus:
                 for subscription in self._subscriptions.values():
                     self._subscribe(connection, subscription)
                 self._note(connection, None)
-            self.on_connected()
+            logger.log(logging.INFO if again else logging.DEBUG, "connected to the bus at %s", self.address)
+            again = True
             while not (connection.lost or self._stopping):
                 self._pause(1.0)
                 connection.tick()
@@ -236,10 +240,8 @@ class Bus:
         for delivery in deliveries:
             if "ack" not in delivery.headers:
                 continue
-            try:
+            with contextlib.suppress(ConnectionLost):  # whose end gives all of them back
                 delivery.connection.write(self.dialect.give_back(delivery.ack_id))
-            except ConnectionLost as error:
-                logger.debug("given back by the end of the connection: %s", error)
 
     def _refused(self, connection: Connection, headers: dict[str, str]) -> None:
         error = BusRefused(f"the bus at {self.address} answers: {headers.get('message', 'ERROR without a message')!r}")

@@ -123,15 +123,18 @@ class Connection:
             BusRefused: it answers something else.
         """
         deadline = self._clock.monotonic() + timeout
+        try:
+            socket.getaddrinfo(self._address.host, self._address.port)
+        except (OSError, UnicodeError):
+            raise BusUnreachable(f"there is no host {self._address.host!r}, as {self._where} says") from None
         self._transport = _Transport(self._address, timeout, self._take, self._beat)
         self._transport.set_listener("connection", self)
         try:
             self._transport.start()
-        except (stomp.exception.ConnectFailedException, OSError, UnicodeError):  # the last for a host that is no name
+        except (stomp.exception.ConnectFailedException, OSError):
             self._transport.running = False
             raise BusUnreachable(
-                f"no bus answers at {self._address}:"
-                " start one with `swarmage up` or `swarmage bus`, or set SWARMAGE_URL"
+                f"no bus answers at {self._where}: start one with `swarmage up` or `swarmage bus`, or set SWARMAGE_URL"
             ) from None
         try:
             self.write(encode_connect(self._login()))
@@ -140,6 +143,11 @@ class Connection:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def _where(self) -> str:
+        source = self._address.source
+        return f"{self._address} (from {source})" if source else str(self._address)
 
     def _login(self) -> dict[str, str]:
         beat = int(HEART_BEAT * 1000)
@@ -151,13 +159,15 @@ class Connection:
     def _read_answer(self) -> None:
         answer = self._answer
         if not self._answered.is_set():
-            raise BusUnreachable(f"what listens at {self._address} does not answer as a STOMP bus")
+            raise BusUnreachable(f"what listens at {self._where} does not answer as a STOMP bus")
         if answer is None:
             raise BusUnreachable(f"the bus at {self._address} closed the connection before the login was done")
         if answer.command != "CONNECTED":
             text = answer.headers.get("message", "") or answer.body.decode(errors="replace")[:200]
             if "log" in text.lower() or "access" in text.lower() or "credentials" in text.lower():
-                raise LoginRefused(f"the bus at {self._address} refuses the login: {text!r}; check SWARMAGE_URL")
+                raise LoginRefused(
+                    f"the bus at {self._where} refuses the login: {text!r}; is it another one than that you mean?"
+                )
             raise BusRefused(f"the bus at {self._address} refuses the connection: {text!r}")
         self.server = answer.headers.get("server", "")
         theirs = (answer.headers.get("heart-beat", "0,0") + ",0").split(",")

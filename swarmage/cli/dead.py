@@ -157,6 +157,6 @@ def _as_row(letter: DeadLetter) -> list[object]:
         letter.task_class or "",
         letter.reason,
         letter.attempts,
-        ago(SYSTEM_CLOCK.wall() - letter.died),
+        ago(SYSTEM_CLOCK.wall() - letter.died) if letter.died else "unknown",
         error,
     ]

@@ -18,6 +18,8 @@ from swarmage.errors import ReplyTimeout, SwarmageError, TaskFailed
 from swarmage.task import Task
 
 INSERT_SECONDS = 5.0
+NOTICE_SECONDS = 1.0
+"""A result that is not there by then is worth a look whether anybody performs the task at all."""
 ASK_SECONDS = 2.0
 """How long to ask the bus why no result came."""
 
@@ -80,7 +82,10 @@ def send(
             click.echo(as_json({"id": reply.id}) if json_wanted else reply.id)
             return
         try:
-            result = _result_of(reply, timeout or DEFAULT_TIMEOUT)
+            result = _result_of(client, reply, timeout or DEFAULT_TIMEOUT)
+        except KeyboardInterrupt:
+            click.echo(f"the task {task.id} is on the bus and goes its way without you", err=True)
+            raise
         except ReplyTimeout:
             error = ReplyTimeout(_why_no_result(client, task, timeout or DEFAULT_TIMEOUT))
             _print_error(json_wanted, task.id, "ReplyTimeout", str(error))
@@ -88,7 +93,18 @@ def send(
         except TaskFailed as failed:
             _print_error(json_wanted, task.id, failed.kind, failed.message, failed.traceback)
             raise
-    click.echo(as_json({"id": task.id, "result": result} if json_wanted else result))
+    _print_result(reply, result, json_wanted=json_wanted)
+
+
+def _print_result(reply: Reply[Any], result: Any, *, json_wanted: bool) -> None:
+    responses = {"responses": reply.responses} if reply.responses else {}
+    if json_wanted:
+        click.echo(as_json({"id": reply.id, **responses, "result": result}))
+        return
+    for response in reply.responses:
+        click.echo(as_json(response))
+    if result is not None or not responses:
+        click.echo(as_json(result))
 
 
 def _print_error(json_wanted: bool, task_id: str, kind: str, message: str, traceback: str = "") -> None:
@@ -97,7 +113,14 @@ def _print_error(json_wanted: bool, task_id: str, kind: str, message: str, trace
         click.echo(as_json({"id": task_id, "error": error}))
 
 
-def _result_of(reply: Reply[Any], timeout: float) -> Any:
+def _result_of(client: Client, reply: Reply[Any], timeout: float) -> Any:
+    if timeout > NOTICE_SECONDS:
+        try:
+            return reply.result(timeout=NOTICE_SECONDS)
+        except ReplyTimeout:
+            timeout -= NOTICE_SECONDS
+        if not _is_performed(client, reply.task_class):
+            click.echo(f"no drone performs the task class {reply.task_class} now; waiting for one", err=True)
     if not sys.stderr.isatty():
         return reply.result(timeout=timeout)
     with _progress_bar() as show:
@@ -116,7 +139,7 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
 def _why_no_result(client: Client, task: Task, timeout: float) -> str:
     what = f"no result within {timeout:g} s"
     if _is_performed(client, task.task_class):
-        return f"{what}; the task {task.id} goes on"
+        return f"{what}; look for the task {task.id} in `swarmage status` and `swarmage dead list`"
     return (
         f"{what}: no drone performs the task class {task.task_class}, so the task {task.id} waits on the bus;"
         " start a drone with `swarmage drone TARGET`"

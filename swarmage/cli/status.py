@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,8 @@ def status(*, json_wanted: bool) -> None:
 
 
 def _as_text(found: Mapping[str, Any]) -> str:
-    parts = [_bus(found["bus"]), _queues(found["queues"]), _drones(found["drones"])]
+    able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in w["abilities"]})
+    parts = [_bus(found["bus"]), _queues(found["queues"], able), _drones(found["drones"])]
     if found.get("silent_drones"):
         parts.append(f"{found['silent_drones']} more did not answer: busy beyond measure, or without our key")
     return "\n\n".join(parts)
@@ -45,15 +47,16 @@ def _bus(bus: Mapping[str, Any]) -> str:
     return printable(line)
 
 
-def _queues(queues: Sequence[Mapping[str, Any]]) -> str:
+def _queues(queues: Sequence[Mapping[str, Any]], able: Mapping[str, int]) -> str:
     if not queues:
         return "no tasks wait"
     rows = []
     for queue in queues:
         mark = "" if queue["consumers"] or not queue["task_class"] else "nobody performs it"
-        counts = [queue[name] for name in ("waiting", "in_flight", "delayed", "consumers")]
-        rows.append([queue["task_class"] or queue["name"], *counts, mark])
-    return columns(("TASK CLASS", "WAITING", "IN FLIGHT", "DELAYED", "SUBSCRIBED", ""), rows)
+        counts = [queue[name] for name in ("waiting", "in_flight", "delayed")]
+        drones = able.get(queue["task_class"], 0) if queue["task_class"] else ""
+        rows.append([queue["task_class"] or queue["name"], *counts, drones, mark])
+    return columns(("TASK CLASS", "WAITING", "IN FLIGHT", "DELAYED", "DRONES", ""), rows)
 
 
 def _drones(drones: Sequence[Mapping[str, Any]]) -> str:

@@ -17,8 +17,8 @@ from swarmage.client.replies import Replies
 from swarmage.client.reply import Reply
 from swarmage.client.status import status
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import ConfigError
-from swarmage.home import load_key, resolve_address
+from swarmage.errors import ConfigError, ConnectionLost
+from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
@@ -74,7 +74,8 @@ class Client:
         self.timeout = timeout
         self.clock = clock
         self.wire = Wire(load_key(), clock)
-        self.bus = Bus(self.address, clock=clock)
+        self.bus = Bus(self.address, clock=clock, follow=follow_address(self.address))
+        self._closed = False
         self._replies = Replies(self.bus, self.wire)
 
     def __enter__(self) -> Client:
@@ -84,8 +85,10 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Leave the bus; replies that have not come will not come any more."""
+        """Leave the bus for good; whoever still waits for a reply is told at once that it will not come."""
+        self._closed = True
         self.bus.stop()
+        self._replies.abandon(ConnectionLost("the client was closed; the task may still end, nobody here will know"))
 
     def connect(self) -> Bus:
         """Return the bus, connected; inserts do it by themselves.
@@ -94,6 +97,8 @@ class Client:
             BusUnreachable: no bus answers.
             LoginRefused: the bus does not take the login and passcode.
         """
+        if self._closed:
+            raise ConfigError("this client was closed; make another one")
         self.bus.start(min(self.timeout, CONNECT_TIMEOUT))
         return self.bus
 
@@ -126,9 +131,13 @@ class Client:
         """
         return self._insert([task], reply, Any)[0]
 
+    @overload
+    def insert_many(self, ability: Ability[..., R], items: Iterable[Any], *, reply: bool = True) -> list[Reply[R]]: ...
+    @overload
+    def insert_many(self, ability: str, items: Iterable[Any], *, reply: bool = True) -> list[Reply[Any]]: ...
     def insert_many(
-        self, ability: Ability[..., R] | str, items: Iterable[Any], *, reply: bool = True
-    ) -> list[Reply[R]]:
+        self, ability: Ability[..., Any] | str, items: Iterable[Any], *, reply: bool = True
+    ) -> list[Reply[Any]]:
         """Insert many tasks of one class, pipelined; back when the bus has all of them on disk.
 
         Args:
@@ -142,7 +151,7 @@ class Client:
             NotEncodable: the arguments of one cannot be carried; those before it may be there.
         """
         name, kind = _name_of(ability), _kind_of(ability)
-        replies: list[Reply[R]] = []
+        replies: list[Reply[Any]] = []
         batch: list[Task] = []
         for item in items:
             batch.append(_task_of(name, item))

@@ -15,7 +15,7 @@ from swarmage.bus import frames
 from swarmage.bus.bus import Bus, Subscription
 from swarmage.bus.delivery import Delivery
 from swarmage.client.reply import Reply
-from swarmage.errors import ConnectionLost, WireError
+from swarmage.errors import ConnectionLost, SwarmageError, WireError
 from swarmage.wire.envelope import Wire
 from swarmage.wire.names import reply_destination
 from swarmage.wire.signing import HEADER
@@ -56,6 +56,11 @@ class Replies:
                 )
             self._waiting[reply.id] = reply
         return self.destination
+
+    def abandon(self, error: SwarmageError) -> None:
+        """Tell everybody who still waits that nothing will come any more."""
+        for reply in list(self._waiting.values()):
+            reply.abandon(error)
 
     def _receive(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import ConfigError, ReplyTimeout, TaskFailed, Unreadable
+from swarmage.errors import ConfigError, ReplyTimeout, SwarmageError, TaskFailed, Unreadable
 from swarmage.wire import codec
 from swarmage.wire.envelope import ReplyBody
 
@@ -44,6 +44,12 @@ class Reply(Generic[R]):
     """What comes back of one inserted task.
 
     Wait with `result`, with ``await`` or by iterating. The reading thread delivers, any thread may wait.
+
+    Attributes:
+        id: the task's identity.
+        task_class: the task's class.
+        asked: whether the task was inserted with a reply wanted.
+        responses: those of several responses that have come so far.
     """
 
     def __init__(
@@ -62,6 +68,8 @@ class Reply(Generic[R]):
         self._clock = clock
         self._changed = threading.Condition() if asked else _NEVER
         self._parts: deque[Any] = deque()
+        self.responses: list[Any] = []
+        self._lost: SwarmageError | None = None
         self._progress: Progress | None = None
         self._end: ReplyBody | None = None
         self._callbacks: list[Callable[[], None]] = []
@@ -100,11 +108,13 @@ class Reply(Generic[R]):
                 return self._open(end)
 
     def __iter__(self) -> Iterator[Any]:
-        """Return the responses in order, as they come; then what the ability returned, unless that is None."""
+        """Return the responses in order, then what the ability returned; see `parts`."""
         return self.parts()
 
     def parts(self, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Any]:
         """Return the responses in order; then what the ability returned, unless it responded and returned None.
+
+        Responses leave the drone together with the task's acknowledgement: all of them, once, when it has succeeded.
 
         Args:
             timeout: seconds to wait for each.
@@ -154,6 +164,8 @@ class Reply(Generic[R]):
             yield from ended.__await__()
         finally:
             timer.cancel()
+        if self._lost is not None:
+            raise self._lost
         if self._end is None:
             raise ReplyTimeout(self._too_late(DEFAULT_TIMEOUT))
         return self._open(self._end)
@@ -166,6 +178,7 @@ class Reply(Generic[R]):
             match body.kind:
                 case "part":
                     self._parts.append(body.value)
+                    self.responses.append(body.value)
                 case "progress":
                     match body.value:
                         case [int() | float() as done, int() | float() as total, str() as text]:
@@ -177,14 +190,29 @@ class Reply(Generic[R]):
         for callback in callbacks:
             callback()
 
+    def abandon(self, error: SwarmageError) -> None:
+        """Wake whoever waits with an error: nothing will come any more."""
+        with self._changed:
+            if self._end is not None:
+                return
+            self._lost = error
+            callbacks, self._callbacks = self._callbacks, []
+            self._changed.notify_all()
+        for callback in callbacks:
+            callback()
+
     def _wait(self, deadline: float, timeout: float) -> None:
         self._check_asked()
+        if self._lost is not None:
+            raise self._lost
         left = deadline - self._clock.monotonic()
         if left <= 0 or not self._changed.wait(left):
             raise ReplyTimeout(self._too_late(timeout))
 
     def _too_late(self, timeout: float) -> str:
-        return f"no reply to {self.task_class} {self.id} in {timeout:.1f} s; the task may still end"
+        return (
+            f"no reply to {self.task_class} {self.id} in {timeout:.1f} s; the task may wait, run, or be a dead letter"
+        )
 
     def _check_asked(self) -> None:
         if not self.asked:

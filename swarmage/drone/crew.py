@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from queue import Empty
 from typing import Any
 
-from swarmage.abilities import Ability
+from swarmage.abilities import Ability, unresolved_hints
 from swarmage.drone.cell import Cell, starting
 from swarmage.drone.worker import MOST_CONCURRENCY, Worker
 from swarmage.errors import AbilityError, ConfigError
@@ -36,6 +36,12 @@ class Crew:
         for worker_class, count in self._counts.items():
             for name, ability in worker_class.abilities.items():
                 self.abilities.setdefault(name, ability)
+                for parameter in unresolved_hints(ability):
+                    logger.warning(
+                        "%s: the annotation of %s names what is not imported, so nothing is converted to it",
+                        name,
+                        parameter,
+                    )
                 self.able[name] = self.able.get(name, 0) + count
 
     def start(self) -> None:

@@ -27,8 +27,8 @@ from swarmage.drone.local_queue import Mailbox
 from swarmage.drone.messages import Flush, Letter, Lost, RollCall, Tick, Unread
 from swarmage.drone.presence import Presence
 from swarmage.drone.worker import Worker
-from swarmage.errors import ConfigError
-from swarmage.home import load_key, resolve_address
+from swarmage.errors import ConfigError, SwarmageError
+from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.wire.envelope import Wire
 from swarmage.wire.names import CONTROL, task_destination
@@ -86,7 +86,7 @@ class Drone(pykka.ThreadingActor):
             address = Address(host=hostname, port=port or DEFAULT_PORT, login=login, passcode=passcode)
         else:
             address = resolve_address(url)
-        self._bus = Bus(address, clock=clock)
+        self._bus = Bus(address, clock=clock, follow=follow_address(address))
         wire = Wire(load_key(create=True), clock)
         self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, started=SimpleQueue())
         self._crew = Crew(workers, concurrency or {}, self._cell)
@@ -102,6 +102,14 @@ class Drone(pykka.ThreadingActor):
             self._crew.stop()
             self._bus.stop()
             raise
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> pykka.ActorRef[Drone]:
+        """Start the actor; see the class for what to pass and what it raises."""
+        try:
+            return super().start(*args, **kwargs)
+        except SwarmageError as error:
+            raise error.with_traceback(None) from error.__cause__  # where in pykka it passed by helps nobody
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # a static method at pykka's, but called on self
         return self._mailbox

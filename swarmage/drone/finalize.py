@@ -102,10 +102,16 @@ class Finalizer:
         if tree.rejected is None:
             wait = self._abilities[task.task_class].policy.delay_after(task.attempt, self._rng)
             if wait is not None:
-                logger.info("task %s %s failed, again in %.1f s: %s", task.task_class, task.id, wait, failure.kind)
+                what = f"{failure.kind}: {failure.message[:200]}"
+                logger.info(
+                    "task %s %s failed, attempt %d again in %.1f s: %r", *_name(task), task.attempt + 1, wait, what
+                )
                 return [self._wire.task(msgspec.structs.replace(task, attempt=task.attempt + 1, delay=wait))]
         reason = tree.rejected or "failed"
-        logger.warning("task %s %s is a dead letter (%s): %r", task.task_class, task.id, reason, failure.message[:200])
+        what = f"{failure.kind}: {failure.message[:200]}"
+        logger.warning(
+            "task %s %s is a dead letter (%s) after attempt %d: %r", *_name(task), reason, task.attempt, what
+        )
         return [self._dead(tree.delivery, reason, failure, task), *self._reply(task, failure)]
 
     def _dead(self, delivery: Delivery, reason: str, failure: Failure, task: Task | None) -> Message:
@@ -152,3 +158,7 @@ class Finalizer:
                 connection.write(*written)
             except ConnectionLost:
                 logger.info("%d finished tasks come again: their connection was lost before the ack", len(written))
+
+
+def _name(task: Task) -> tuple[str, str]:
+    return task.task_class, task.id

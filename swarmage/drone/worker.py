@@ -6,6 +6,7 @@ From: local_queue.  To: execution, then finalize through the drone's mailbox.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 import types
@@ -173,6 +174,9 @@ class Worker(Performing, pykka.ThreadingActor):
             return Skipped()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
+        if type(outcome) is Failed and outcome.failure.kind == TaskTimeout.__name__:
+            limit = f"longer than its timeout of {self.abilities[name].timeout:g} s"
+            return Failed(dataclasses.replace(outcome.failure, message=limit))
         if type(outcome) is Succeeded and type(outcome.result) is types.GeneratorType:
             return self._respond_all(outcome.result)
         return outcome

@@ -38,6 +38,7 @@ def _workers_of(target: str, base: type) -> list[type]:
     place, _, class_name = target.partition(":")
     name = _module_name(target, place)
     modules = list(_import_all(target, name)) if not class_name else [_import(target, name)]
+    _check_place(target, place, modules[0])
     if class_name:
         return [_named_worker(target, modules[0], class_name, base)]
     workers = [
@@ -52,6 +53,13 @@ def _workers_of(target: str, base: type) -> list[type]:
             " with a method under @ability"
         )
     return workers
+
+
+def _check_place(target: str, place: str, module: ModuleType) -> None:
+    """Refuse a path that Python answers with another module of the same name, such as its own ``time``."""
+    found = getattr(module, "__file__", None) or "a part of Python"
+    if place.endswith(".py") and Path(found).resolve() != Path(place).resolve():
+        raise TargetError(f"{target}: its name, {module.__name__}, belongs to {found}; rename the file")
 
 
 def _named_worker(target: str, module: ModuleType, class_name: str, base: type) -> type:

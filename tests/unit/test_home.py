@@ -8,7 +8,7 @@ from queue import SimpleQueue
 import pytest
 
 from swarmage.errors import ConfigError
-from swarmage.home import find_home, load_key, record_address, resolve_address, write_secret
+from swarmage.home import find_home, follow_address, load_key, record_address, resolve_address, write_secret
 from swarmage.settings import Address
 
 from .fakes import KEY, SECONDS
@@ -163,3 +163,19 @@ def test_a_secret_replaces_the_old_one_whole_or_stays_out(tmp_path: Path) -> Non
 def test_a_secret_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere/x cannot be written"):
         write_secret(tmp_path / "nowhere" / "x", "text")
+
+
+def test_the_address_of_a_folder_is_looked_up_again_and_says_where_it_is_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SWARMAGE_URL", raising=False)
+    monkeypatch.setenv("SWARMAGE_HOME", str(tmp_path))
+    record_address(tmp_path, Address(port=1111))
+    address = resolve_address()
+    assert address.source == str(tmp_path / "url")
+    follow = follow_address(address)
+    record_address(tmp_path, Address(port=2222))
+    assert follow().port == 2222
+    (tmp_path / "url").unlink()
+    assert follow() == address
+    assert follow_address(Address(port=3333))().port == 3333

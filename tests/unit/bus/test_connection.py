@@ -97,7 +97,7 @@ def test_a_refused_login_is_named_without_the_passcode(server: SmallServer, side
     peer = server.accept()
     peer.frame("CONNECT")
     peer.send(f"ERROR\nmessage:{text}\n\nno\0".encode())
-    with pytest.raises(LoginRefused, match="SWARMAGE_URL") as caught:
+    with pytest.raises(LoginRefused, match="refuses the login") as caught:
         opening.result(SECONDS)
     assert "s3cret" not in str(caught.value)
     assert side.connection.lost

@@ -34,6 +34,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.connect_error: BaseException | None = None
         self.outcome: Any = None
+        self.responses: list[Any] = []
         self.tasks: list[Task] = []
         self.replies_wanted: list[bool] = []
         self.waited: list[float | None] = []
@@ -67,6 +68,11 @@ class FakeClient:
 class FakeReply:
     client: FakeClient
     id: str
+    task_class: str = "some.thing"
+
+    @property
+    def responses(self) -> list[Any]:
+        return self.client.responses
 
     def result(self, timeout: float | None = None, progress: Any = None) -> Any:
         self.client.waited.append(timeout)

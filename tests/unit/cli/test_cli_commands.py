@@ -52,10 +52,26 @@ def test_an_expected_error_is_one_line_and_an_exit_code(client: FakeClient) -> N
     assert result.stdout == ""
 
 
-def test_ctrl_c_is_130_without_a_word(client: FakeClient) -> None:
+def test_ctrl_c_is_130_and_says_that_the_task_stays(client: FakeClient) -> None:
     client.outcome = KeyboardInterrupt()
     result = run("send", "some.thing", "--wait")
-    assert (result.exit_code, result.output) == (130, "")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert client.tasks[0].id in result.stderr
+
+
+def test_send_prints_responses_before_the_result(client: FakeClient) -> None:
+    client.responses, client.outcome = ["a", 2], None
+    assert run("send", "some.thing", "--wait").stdout == '"a"\n2\n'
+    client.outcome = "end"
+    assert run("send", "some.thing", "--wait").stdout == '"a"\n2\n"end"\n'
+    found = json.loads(run("send", "some.thing", "--wait", "--json").stdout)
+    assert (found["responses"], found["result"]) == (["a", 2], "end")
+
+
+def test_send_says_early_that_nobody_performs_the_task(client: FakeClient) -> None:
+    client.outcome = errors.ReplyTimeout("late")
+    client.state["queues"] = []
+    assert "waiting for one" in run("send", "some.thing", "--wait", "--timeout", "30").stderr
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *(["dead", n] for n in ("list", "retry"))])
@@ -118,7 +134,7 @@ def test_send_prints_the_id(client: FakeClient) -> None:
 def test_send_waits_for_the_result_and_prints_it(client: FakeClient) -> None:
     client.outcome = {"words": 3, "text": "\x1b"}
     result = run("send", "some.thing", "--wait", "--timeout", "7")
-    assert client.waited == [7.0]
+    assert client.waited == [1.0]  # a first look, after which it would say that nobody performs the task
     assert result.stdout == '{\n  "words": 3,\n  "text": "\\u001b"\n}\n'
 
 
@@ -151,12 +167,12 @@ def test_a_wait_in_vain_says_that_nobody_performs_the_task(client: FakeClient, q
     assert json.loads(result.stdout)["error"]["type"] == "ReplyTimeout"
 
 
-def test_a_wait_in_vain_for_a_slow_task_says_that_it_goes_on(client: FakeClient) -> None:
+def test_a_wait_in_vain_for_a_slow_task_says_where_to_look(client: FakeClient) -> None:
     client.outcome = errors.ReplyTimeout("late")
     client.state["queues"] = [QUEUE]
     result = run("send", "some.thing", "--wait", "--timeout", "1")
     assert result.exit_code == 4
-    assert result.stderr == f"swarmage: no result within 1 s; the task {client.tasks[0].id} goes on\n"
+    assert f"no result within 1 s; look for the task {client.tasks[0].id} in" in result.stderr
 
 
 def test_progress_is_shown_with_nothing_that_could_steer_the_terminal(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -10,13 +12,13 @@ import pytest
 from swarmage.abilities import Ability, ability
 from swarmage.client import client as module
 from swarmage.client.client import Client
-from swarmage.errors import BusUnreachable, ConfigError, LoginRefused, NotEncodable
+from swarmage.errors import BusUnreachable, ConfigError, ConnectionLost, LoginRefused, NotEncodable, SwarmageError
 from swarmage.task import Task
 from swarmage.wire import codec
 from swarmage.wire.message import Message
 
 from ..conftest import EmbeddedBus
-from ..fakes import FakeClock
+from ..fakes import SECONDS, FakeClock
 
 
 class Painter:
@@ -188,11 +190,24 @@ def test_an_insert_returns_when_the_bus_has_the_task(client: Client) -> None:
     assert "s3cret" not in str(figures)
 
 
-def test_a_closed_client_connects_again_when_it_is_used_again(client: Client) -> None:
-    client.insert("a", 1)
+def test_a_closed_client_is_closed_for_good_and_tells_whoever_waits(client: Client) -> None:
+    reply = client.insert("a", 1)
+    failed: SimpleQueue[BaseException] = SimpleQueue()
+
+    def wait() -> None:
+        try:
+            reply.result(600)
+        except SwarmageError as error:
+            failed.put(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
     client.close()
     client.close()
-    client.insert("a", 2)
+    assert isinstance(failed.get(timeout=SECONDS), ConnectionLost)
+    waiting.join(SECONDS)
+    with pytest.raises(ConfigError, match="closed"):
+        client.insert("a", 2)
 
 
 def test_an_ability_of_a_plain_function_announces_its_result(recording: Recording) -> None:

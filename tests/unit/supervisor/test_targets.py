@@ -155,3 +155,12 @@ def test_two_methods_with_one_task_class_are_an_error_of_the_target(project: Pat
 def test_a_target_without_workers_says_so(project: Path, target: str, reason: str) -> None:
     write(project / "mine.py", HEAD + "number = 1\nclass Idle(Base):\n    never = None\n")
     assert error_of(target).startswith(f"{target}: {reason}")
+
+
+def test_a_path_whose_name_is_that_of_another_module_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "time.py").write_text("")
+    with pytest.raises(TargetError, match=r"time\.py: its name, time, belongs to"):
+        load_workers(["time.py"], object)
