@@ -26,6 +26,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._finishing = False
         self._peer_done = False
+        self._linger: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open a session."""
@@ -45,11 +46,14 @@ class Connection(asyncio.Protocol):
         self._session.receive(data)
         if self._hub.journal.unsaved_bytes > self._hub.limits.unsaved_bytes:
             self._held_back.add(self)
+            self._session.held = True
             self._transport.pause_reading()
         self._hub.wake()
 
     def go_on(self) -> None:
         """Read again, because the disk has caught up."""
+        self._session.held = False
+        self._session.pulse.received = self._hub.clock.monotonic()
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -84,7 +88,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._transport.resume_reading()
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has reset the connection already
+            self._transport.abort()
+            return
         self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.abort)
 
     def close(self) -> None:
@@ -93,7 +101,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the session."""
-        if self._finishing and not self._peer_done:
+        if self._linger is not None:
             self._linger.cancel()
         self._connections.discard(self)
         self._held_back.discard(self)

@@ -60,6 +60,7 @@ class Session:
         transactions: those that are open.
         temporary: full names of its temporary queues.
         choked: whether its subscriptions pause because it reads more slowly than it is written to.
+        held: whether its bytes are left in the socket because the disk is behind, so that its silence means nothing.
         pulse: heart-beats.
     """
 
@@ -75,6 +76,7 @@ class Session:
         self.transactions = Transactions(hub.limits)
         self.temporary: list[str] = []
         self.choked = False
+        self.held = False
         self.pulse = Pulse(hub.clock.monotonic())
         self._frame: Frame | None = None
         self._sink = sink
@@ -233,7 +235,7 @@ class Session:
         limit = self.hub.limits.login_seconds
         if self.state is State.LOGIN and self.pulse.age(now) > limit:
             self.refuse(Refused(f"no CONNECT within {limit:g} s"))
-        elif not forgiving and (silence := self.pulse.silent_for(now)):
+        elif not forgiving and not self.held and (silence := self.pulse.silent_for(now)):
             self.refuse(Refused(f"no sign of life for {silence:.1f} s"))
         elif self.pulse.beat_due(now):
             self.write(b"\n")

@@ -88,7 +88,7 @@ class SqliteStore:
     def _try(self, connection: sqlite3.Connection, batch: Batch) -> BusFailed | None:
         try:
             _write(connection, batch)
-        except (sqlite3.Error, OSError) as error:
+        except BaseException as error:  # noqa: BLE001 - also no memory: who waits for a receipt must be told
             # What a failed fsync left behind is unknown, so it is never tried again.
             return BusFailed(f"the bus cannot write {self.path}: {error}; see to the disk, then start it again")
         return None

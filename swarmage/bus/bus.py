@@ -10,7 +10,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
@@ -19,6 +18,7 @@ from swarmage.bus.dialects import dialect_of
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.bus.dialects.embedded import EmbeddedDialect
 from swarmage.bus.frames import Frame
+from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused
 from swarmage.settings import Address
@@ -29,27 +29,8 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY = 0.1
 LONGEST_RETRY = 2.0
 """Seconds: a restarted bus has everybody back well within 5 s."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
-    """What is taken from a destination, again after each reconnect.
-
-    Attributes:
-        id: unique within the connection.
-        destination: what to take from.
-        receive: called in the reading thread with all deliveries of one read; must neither raise nor wait.
-        ack: ``auto``, ``client`` or ``client-individual`` (STOMP 1.2, "SUBSCRIBE ack Header").
-        prefetch: how many unacknowledged messages the bus may have out here.
-        browser: look at the messages and take none.
-    """
-
-    id: str
-    destination: str
-    receive: Callable[[list[Delivery]], None]
-    ack: str = "client-individual"
-    prefetch: int = 1
-    browser: bool = False
+STABLE = 5.0
+"""Seconds after which a connection that is lost is no sign that the next one will be."""
 
 
 class Bus:
@@ -71,6 +52,7 @@ class Bus:
         self._subscriptions: dict[str, Subscription] = {}
         self._connection: Connection | None = None  # set by the keeper under the condition
         self._opening: Connection | None = None
+        self._connected_before = False
         self._changed = threading.Condition()
         self._stopping = False
         self._last_error: BusError | None = None
@@ -96,14 +78,15 @@ class Bus:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """Say goodbye and end the connection; safe twice."""
+    def stop(self, *, goodbye: bool = True) -> None:
+        """End the connection, with a goodbye if all went well; safe twice."""
         with self._changed:
             self._stopping = True
             connection, keeper, self._keeper = self._connection, self._keeper, None
             self._changed.notify_all()
         if connection is not None and not connection.lost:
-            self._say_goodbye(connection)
+            if goodbye:
+                self._say_goodbye(connection)
             connection.close()
         if self._opening is not None:
             self._opening.close()  # or the keeper would wait for an answer to its login
@@ -170,33 +153,47 @@ class Bus:
 
     def _keep(self) -> None:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
-        pause, again = FIRST_RETRY, False
+        pause = FIRST_RETRY
         while not self._stopping:
-            self.address = self._follow()
-            connection = self._opening = Connection(self.address, self._clock, self._take, self._lost)
+            began = self._clock.monotonic()
             try:
-                connection.open(timeout=5.0)
-                self.dialect = dialect_of(connection.server)
+                self._live()
+                self._note(None, None)
             except BusError as error:
-                connection.close()
-                self._note(None, error)
-                if again and isinstance(error, LoginRefused):
+                if self._connected_before and type(error) is not type(self._last_error):
                     logger.warning("%s", error)
-                    again = False
-                self._pause(pause * self._rng.uniform(0.5, 1.0))
-                pause = min(LONGEST_RETRY, pause * 2)
-                continue
-            pause = FIRST_RETRY
+                self._note(None, error)
+            except Exception:  # whatever it is, a bus that never connects again would be worse
+                logger.exception("the connection to the bus failed; connecting again")
+                self._note(None, None)
+            if self._clock.monotonic() - began > STABLE:
+                pause = FIRST_RETRY
+            self._pause(pause * self._rng.uniform(0.5, 1.0))
+            pause = min(LONGEST_RETRY, pause * 2)
+
+    def _live(self) -> None:
+        """Live through one connection, from login to loss."""
+        self.address = self._follow()
+        connection = self._opening = Connection(self.address, self._clock, self._take, self._lost)
+        try:
+            connection.open(timeout=5.0)
+            self.dialect = dialect_of(connection.server)
             with self._changed:
-                self._connection = connection  # from here on its end is told
+                if self._stopping:
+                    return
+                connection.established = True  # from here on its end is told
                 for subscription in self._subscriptions.values():
                     self._subscribe(connection, subscription)
                 self._note(connection, None)
-            logger.log(logging.INFO if again else logging.DEBUG, "connected to the bus at %s", self.address)
-            again = True
+            level = logging.INFO if self._connected_before else logging.DEBUG
+            logger.log(level, "connected to the bus at %s", self.address)
+            self._connected_before = True
             while not (connection.lost or self._stopping):
                 self._pause(1.0)
                 connection.tick()
+        finally:
+            if not (self._stopping and connection.established):  # `stop` says goodbye on that one
+                connection.close()
 
     def _note(self, connection: Connection | None, error: BusError | None) -> None:
         with self._changed:
@@ -210,8 +207,8 @@ class Bus:
                 self._changed.wait(seconds)
 
     def _lost(self, connection: Connection) -> None:
-        if connection is not self._connection:
-            return  # it never got as far as a login
+        if not connection.established:
+            return
         if not self._stopping:
             logger.warning("lost the connection to the bus at %s", self.address)
         with self._changed:

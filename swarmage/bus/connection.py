@@ -34,6 +34,8 @@ HEART_BEAT = 4.0
 """Seconds between signs of life that both sides offer."""
 SILENCE = 2.5
 """Heart-beats without a byte until the other side counts as dead: 10 s."""
+WRITE_SECONDS = 5
+"""Seconds that one write may make no headway."""
 READ_BYTES = 1 << 18
 
 
@@ -60,8 +62,8 @@ class _Transport(Transport):  # type: ignore[misc]  # stomp.py carries no types
         super().attempt_connection()
         # without it an ACK followed by a SEND waits 40 ms for the other side's delayed TCP acknowledgement
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        seconds = int(HEART_BEAT * SILENCE)  # a write to a bus that reads no more must end some time
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, 0))
+        # a write to a bus that reads no more must end some time
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WRITE_SECONDS, 0))
 
     def _BaseTransport__read_frames(self) -> None:  # noqa: N802 - the name stomp.py's loop calls
         try:
@@ -88,6 +90,7 @@ class Connection:
     Attributes:
         server: what the bus calls itself.
         lost: whether it has ended.
+        established: whether it got as far as its subscriptions.
         receipts: those that the bus owes on it.
 
     The reading thread calls `on_frames` with all frames of one read, and `on_lost` once at the end.
@@ -102,6 +105,7 @@ class Connection:
     ) -> None:
         self.server = ""
         self.lost = False
+        self.established = False
         self.receipts = Receipts()
         self._address = address
         self._clock = clock
@@ -230,5 +234,8 @@ class Connection:
         """End the connection; safe to call twice and from any thread."""
         transport = self._transport
         if transport is not None:
-            transport.disconnect_socket()
+            with contextlib.suppress(
+                OSError, AttributeError
+            ):  # the reading thread may be clearing the same socket away
+                transport.disconnect_socket()
         self.on_disconnected()

@@ -5,6 +5,7 @@ From: your program.  To: wire, then bus.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -74,8 +75,12 @@ class Client:
         self.timeout = timeout
         self.clock = clock
         self.wire = Wire(load_key(), clock)
-        self.bus = Bus(self.address, clock=clock, follow=follow_address(self.address))
         self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self.bus = Bus(self.address, clock=self.clock, follow=follow_address(self.address))
         self._replies = Replies(self.bus, self.wire)
 
     def __enter__(self) -> Client:
@@ -99,6 +104,8 @@ class Client:
         """
         if self._closed:
             raise ConfigError("this client was closed; make another one")
+        if self._pid != os.getpid():
+            self._begin()  # after a fork: the connection is the parent's, who would get our receipts
         self.bus.start(min(self.timeout, CONNECT_TIMEOUT))
         return self.bus
 

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from swarmage.bus import frames
-from swarmage.bus.bus import Bus, Subscription
+from swarmage.bus.bus import Bus
 from swarmage.bus.delivery import Delivery
+from swarmage.bus.subscription import Subscription
 from swarmage.client.client import Client
 from swarmage.errors import InsertTimeout, ReplyTimeout, WireError
 from swarmage.wire import codec
@@ -140,8 +141,8 @@ class DeadLetters:
             task = msgspec.structs.replace(body.task, attempt=1, delay=0.0, issued=0.0)
             return [self._client.wire.task(task)]
         if body is not None and body.raw is not None:  # as it came: never signed by us, who do not know what it says
-            return [Message(body.destination, body.raw, body.signature or "none")]
-        return [Message(DEAD, delivery.body, delivery.headers.get(HEADER, "none"))]
+            return [Message(frames.escape(body.destination), body.raw, frames.escape(body.signature or "none"))]
+        return [Message(DEAD, delivery.body, frames.escape(delivery.headers.get(HEADER, "none")))]
 
     def _read(self, delivery: Delivery) -> tuple[DeadLetter, DeadBody | None]:
         try:

@@ -12,8 +12,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from swarmage.bus import frames
-from swarmage.bus.bus import Bus, Subscription
+from swarmage.bus.bus import Bus
 from swarmage.bus.delivery import Delivery
+from swarmage.bus.subscription import Subscription
 from swarmage.client.reply import Reply
 from swarmage.errors import ConnectionLost, SwarmageError, WireError
 from swarmage.wire.envelope import Wire

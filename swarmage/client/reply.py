@@ -6,6 +6,7 @@ From: bus, through replies.  To: your program.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -150,7 +151,7 @@ class Reply(Generic[R]):
         ended = loop.create_future()
 
         def tell() -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(lambda: None if ended.done() else ended.set_result(None))
 
         self._check_asked()

@@ -10,8 +10,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from swarmage.bus import frames
-from swarmage.bus.bus import Bus, Subscription
+from swarmage.bus.bus import Bus
 from swarmage.bus.delivery import Delivery
+from swarmage.bus.subscription import Subscription
 from swarmage.clock import Clock
 from swarmage.errors import ReplyTimeout, WireError
 from swarmage.wire.envelope import Wire

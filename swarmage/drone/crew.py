@@ -83,6 +83,7 @@ class Crew:
             worker.limit.enforce(now)
             if worker.actor_ref.is_alive():
                 continue
+            worker.give_up()
             logger.error("worker %s has died; another takes its place", type(worker).__qualname__)
             try:
                 self._start(type(worker))

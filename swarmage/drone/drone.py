@@ -15,8 +15,9 @@ from typing import Any
 
 import pykka
 
-from swarmage.bus.bus import Bus, Subscription
+from swarmage.bus.bus import Bus
 from swarmage.bus.connection import Connection
+from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.drone.cell import Cell
 from swarmage.drone.credit import EXTRA, Credit
@@ -197,23 +198,28 @@ class Drone(pykka.ThreadingActor):
         for task_class in self._credits:
             self._bus.unsubscribe(f"task.{task_class}")
             self._bus.unsubscribe(f"extra.{task_class}")
-        self._mailbox.close()
+        self._bus.give_back([run.tree.delivery for run in self._mailbox.close()])
         deadline = self._clock.monotonic() + self._grace
+        later = []  # such as a second stop, which pykka answers when this one is done
         while self._mailbox.open_trees and self._clock.monotonic() < deadline:
-            message = self._mailbox.get().message
-            if isinstance(message, Flush):
+            envelope = self._mailbox.get()
+            if isinstance(envelope.message, Flush):
                 self._finalizer.finalize(self._mailbox.drain_finished())
-            elif isinstance(message, Tick | Unread | RollCall):
-                self.on_receive(message)
+            elif isinstance(envelope.message, Tick | Unread | RollCall):
+                self.on_receive(envelope.message)
+            elif envelope.reply_to is not None:
+                later.append(envelope)
+        for envelope in later:
+            self._mailbox.put(envelope)
         if self._mailbox.open_trees:
             logger.warning("drone %s gives %d unfinished tasks back", self.name, self._mailbox.open_trees)
         self._crew.stop()
         self._bus.stop()
 
     def on_failure(self, *_: Any) -> None:
-        """Leave the bus, so that it gives the tasks to others."""
+        """Leave the bus without a goodbye, so that it gives the tasks to others and counts that this drone was lost."""
         self._crew.stop()
-        self._bus.stop()
+        self._bus.stop(goodbye=False)
 
 
 def _is_extra(run: Any) -> bool:

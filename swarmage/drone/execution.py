@@ -11,11 +11,13 @@ from inspect import Parameter
 from typing import Any, get_origin
 
 from swarmage.abilities import Ability
-from swarmage.errors import NotEncodable, Unreadable
+from swarmage.errors import NotEncodable, TaskFailed, TaskTimeout, Unreadable
 from swarmage.outcome import Failed, Failure, Outcome, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire import codec
 
+MOST_TEXT = 20_000
+"""Characters of an error's text and traceback that are kept."""
 _UNCHECKED = (Parameter.empty, Any, object)
 _BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -39,7 +41,7 @@ class Arguments:
             Unreadable: they do not fit; the message names the parameter.
         """
         if task.pickled is not None:
-            args, kwargs = codec.unpickle(task.pickled)
+            args, kwargs = _opened(task.pickled)
             self._bind(args, kwargs)
             return args, kwargs  # they come as the sender's own objects: nothing to convert
         if not task.kwargs and self._least <= len(task.args) <= self._most:
@@ -98,8 +100,12 @@ def execute(task: Task, arguments: Arguments, method: Callable[..., Any], *, loc
     """Perform the task; whatever happens in it ends here as an outcome."""
     try:
         args, kwargs = arguments.check_local(task) if local else arguments.fit(task)
+    except TaskTimeout as error:
+        return Failed(failure_of(error))
     except Unreadable as error:
         return Rejected("arguments", Failure("ArgumentError", f"{task.task_class}: {error}"))
+    except BaseException as error:  # noqa: BLE001 - the classes that annotations name are user code
+        return Rejected("arguments", failure_of(error))
     try:
         return Succeeded(method(*args, **kwargs))
     except NotEncodable as error:  # what it wanted to pass on will be no smaller next time
@@ -110,6 +116,8 @@ def execute(task: Task, arguments: Arguments, method: Callable[..., Any], *, loc
 
 def failure_of(error: BaseException) -> Failure:
     """Return what can be said of an exception, even one whose own text cannot be had."""
+    if isinstance(error, TaskFailed):  # of a local task: its own words, which grow with each level otherwise
+        return Failure(error.kind, error.message, error.traceback)
     try:
         message = str(error)
     except BaseException as nested:  # noqa: BLE001 - a foreign __str__ may raise anything
@@ -120,4 +128,17 @@ def failure_of(error: BaseException) -> Failure:
         text = "".join(traceback.format_exception(type(error), error, origin))
     except BaseException:  # noqa: BLE001 - as above
         text = "".join(traceback.format_tb(origin))
-    return Failure(type(error).__qualname__, message, text)
+    return Failure(type(error).__qualname__, message[:MOST_TEXT], text[-MOST_TEXT:])
+
+
+def last_words(error: BaseException) -> Failure:
+    """Return as much of an exception as can be said with hardly any stack left."""
+    return Failure(type(error).__qualname__, "it struck outside of the task's own lines: is the recursion too deep?")
+
+
+def _opened(pickled: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    match codec.unpickle(pickled):
+        case (list() | tuple() as args, dict() as kwargs):
+            return args, kwargs
+        case _:
+            raise Unreadable("the pickled value is not a pair of arguments by position and by name")

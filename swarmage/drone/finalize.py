@@ -23,12 +23,12 @@ from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
 from swarmage.drone.cell import Cell
 from swarmage.drone.messages import Run, Tree, Unread
-from swarmage.errors import ConnectionLost, NotEncodable
+from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
+from swarmage.errors import ConnectionLost
 from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import DeadBody, ReplyBody
 from swarmage.wire.message import Message
-from swarmage.wire.names import is_reply_destination
 from swarmage.wire.signing import HEADER
 
 logger = logging.getLogger("swarmage.drone")
@@ -54,7 +54,7 @@ class Finalizer:
         by_connection: dict[Connection, list[bytes]] = {}
         for tree in self._mailbox.end_runs(run for run, _ in finished):
             written = by_connection.setdefault(tree.delivery.connection, [])
-            written.append(self._step(tree.delivery, self._messages(tree)))
+            written.append(self._step(tree.delivery, self._messages_or_dead(tree)))
         self._write(by_connection)
 
     def bury(self, unread: Unread) -> None:
@@ -69,11 +69,9 @@ class Finalizer:
     def _note(run: Run, outcome: Outcome) -> None:
         tree = run.tree
         match outcome:
-            case Succeeded(result):
+            case Succeeded():
                 if run.sends is not None:
-                    tree.sends = [*(tree.sends or ()), *run.sends]
-                if run.local is None:
-                    tree.result = result
+                    tree.sends.extend(run.sends)
             case Failed(failure):
                 tree.failure = tree.failure or failure
             case Rejected(reason, failure):
@@ -84,18 +82,21 @@ class Finalizer:
             case _:
                 assert_never(outcome)
 
+    def _messages_or_dead(self, tree: Tree) -> list[Message]:
+        """Return what is sent with the ack of a complete tree; one that defeats us is buried, and the drone lives."""
+        try:
+            return self._messages(tree)
+        except Exception as error:
+            logger.exception("task %s %s cannot be finalized", *_name(tree.task))
+            failure = Failure(type(error).__qualname__, "it could not be finalized; see the drone's log")
+            return [self._dead(tree.delivery, "result", failure, tree.task), *self._reply(tree.task, failure)]
+
     def _messages(self, tree: Tree) -> list[Message]:
-        """Return what is sent with the ack of a complete tree."""
-        task = tree.task
-        if tree.failure is None:
-            if task.originator is None:
-                return tree.sends or []
-            reply = ReplyBody(id=task.id, kind="result", attempt=task.attempt, value=tree.result)
-            try:
-                return [*(tree.sends or ()), *self._to_originator(task, reply)]
-            except NotEncodable as error:
-                tree.failure, tree.rejected = Failure("NotEncodable", str(error)), "result"
-        return self._fail(tree, tree.failure)
+        sends = tree.sends
+        if tree.failure is None and sum(len(message.body) + SEND_OVERHEAD for message in sends) > MOST_SENT * 3 // 2:
+            tree.failure = Failure("NotEncodable", "its local tasks together insert more than one transaction can hold")
+            tree.rejected = "result"
+        return sends if tree.failure is None else self._fail(tree, tree.failure)
 
     def _fail(self, tree: Tree, failure: Failure) -> list[Message]:
         task = tree.task
@@ -131,16 +132,8 @@ class Finalizer:
     def _reply(self, task: Task, failure: Failure) -> list[Message]:
         if task.originator is None:
             return []
-        return self._to_originator(task, ReplyBody(id=task.id, kind="error", attempt=task.attempt, failure=failure))
-
-    def _to_originator(self, task: Task, reply: ReplyBody) -> list[Message]:
-        assert task.originator is not None
-        if not is_reply_destination(task.originator):
-            logger.warning(
-                "task %s %s wants its reply in %r, which is no reply queue", task.task_class, task.id, task.originator
-            )
-            return []
-        return [self._wire.reply(task.originator, reply)]
+        error = ReplyBody(id=task.id, kind="error", attempt=task.attempt, failure=failure)
+        return [self._wire.reply(task.originator, error)]
 
     def _step(self, delivery: Delivery, messages: list[Message]) -> bytes:
         """Return the frames that send the messages and acknowledge the delivery, all or nothing."""

@@ -53,7 +53,8 @@ class Intake:
         if task.expires is not None and now > task.issued + task.expires:
             late = f"not begun within {task.expires:g} s of its insert"
             return Unread(delivery, "expired", Failure("Expired", late), task)
-        if "delivery-count" in headers and delivery.earlier >= MOST_DELIVERIES:
+        often = "delivery-count" in headers and delivery.earlier >= MOST_DELIVERIES
+        if often and not self._mailbox.is_here(task.id):  # one that runs here has lost connections, and no drone
             lost = f"delivered {delivery.earlier} times, and each time the drone was lost before it could answer"
             return Unread(delivery, "crashed", Failure("Crashed", lost), task)
         return Run(task, Tree(delivery, task), extra=self._extra)

@@ -12,6 +12,9 @@ import threading
 from swarmage.clock import Clock
 from swarmage.errors import TaskTimeout
 
+AGAIN = 1.0
+"""Seconds until it strikes again in a task that has caught it."""
+
 
 class TimeLimit:
     """The time limit of one worker. The worker begins and ends it, the drone enforces it, the lock is between them."""
@@ -55,7 +58,7 @@ class TimeLimit:
         with self._lock:
             if self._deadline is None or now < self._deadline:
                 return False
-            self._deadline = None
+            self._deadline = now + AGAIN  # a task may catch it, and go on
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TaskTimeout))
             return True
 

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.drone.lane import Lane
 from swarmage.drone.messages import FLUSH, TICK, WAKE, Envelope, Run, Tree
 from swarmage.outcome import Outcome
 
@@ -26,25 +27,13 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.5
 
 
-class Lane:
-    """The tasks of one task class. All fields are guarded by the mailbox's lock."""
-
-    __slots__ = ("bus", "helpers", "idle", "local", "waking")
-
-    def __init__(self) -> None:
-        self.local: deque[Run] = deque()
-        self.bus: deque[Run] = deque()
-        self.idle: dict[WorkerInbox, int] = {}  # by ticket: an entry of an earlier idleness counts for nothing
-        self.helpers: dict[WorkerInbox, int] = {}  # workers that wait for a local task and could perform one
-        self.waking: WorkerInbox | None = None
-
-
 class Mailbox:
     """The inbox of a drone. Any thread may put; the drone's thread gets; workers take."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._next_tick = 0.0
+        self._ticked = False  # the last thing said to the drone was a tick
         self.lock = threading.Lock()
         self.lanes: dict[str, Lane] = {}
         self.open_trees = 0  # tasks from the bus that are here, begun or not
@@ -64,14 +53,16 @@ class Mailbox:
             self._control.put(envelope)
 
     def get(self) -> Envelope:
-        """Return the next message to the drone itself, and twice a second a `Tick`."""
+        """Return the next message to the drone itself, and twice a second a `Tick`, but never two in a row over one."""
         left = self._next_tick - self._clock.monotonic()
-        if left > 0:
+        if left > 0 or self._ticked:
+            self._ticked = False
             try:
-                return self._control.get(timeout=left)
+                return self._control.get(timeout=max(left, 0.0)) if left > 0 else self._control.get_nowait()
             except Empty:
                 pass  # so it is time for a tick
         self._next_tick = self._clock.monotonic() + TICK_SECONDS
+        self._ticked = True
         return TICK
 
     def empty(self) -> bool:
@@ -143,16 +134,26 @@ class Mailbox:
                 for lane in inbox.lanes:
                     lane.idle[inbox] = inbox.ticket
                 return None
+            inbox.ticket += 1  # a late wake-up may have come before it was taken off the lists of the idle
             for lane in inbox.lanes:
                 if lane.waking is None and (lane.local or lane.bus):
                     self._wake(lane)
             return run
 
-    def take_local(self, inbox: WorkerInbox) -> Run | None:
-        """Return the next local task for a worker that waits for one, newest first: it may be the one waited for."""
+    def take_local(self, inbox: WorkerInbox, within: Run | None = None) -> Run | None:
+        """Return the next local task for a worker that waits for one, newest first: it may be the one waited for.
+
+        Args:
+            inbox: the worker's.
+            within: return only a task that came of this run.
+        """
         with self.lock:
             for lane in inbox.lanes:
-                if lane.local:
+                if within is not None:
+                    run = lane.take_descendant(within)
+                    if run is not None:
+                        return run
+                elif lane.local:
                     return lane.local.pop()
             inbox.ticket += 1
             for lane in inbox.lanes:
@@ -203,14 +204,20 @@ class Mailbox:
                     self._forget_tree(run.tree)
             return removed
 
-    def close(self) -> None:
-        """Take in no more tasks from the bus and let go of those that nobody has begun."""
+    def close(self) -> list[Run]:
+        """Take in no more tasks from the bus; return those that nobody has begun."""
         with self.lock:
             self.accepting = False
+            left = [run for lane in self.lanes.values() for run in lane.bus]
+            for run in left:
+                self._forget_tree(run.tree)
             for lane in self.lanes.values():
-                for run in lane.bus:
-                    self._forget_tree(run.tree)
                 lane.bus.clear()
+            return left
+
+    def is_here(self, task_id: str) -> bool:
+        """Say whether a task is here, begun or not."""
+        return task_id in self.trees
 
     def end_runs(self, runs: Iterable[Run]) -> list[Tree]:
         """Count runs as ended; return the trees whose last one it was."""

@@ -20,12 +20,11 @@ class Tree:
         task: the task from the bus, the root.
         open: how many of its tasks have not ended.
         failure: the first failure, which makes the whole tree fail.
-        result: what the root returned.
-        sends: what its tasks want sent with the acknowledgement; None as long as it is nothing.
+        sends: what its tasks want sent with the acknowledgement.
         rejected: the reason for which another attempt would be in vain.
     """
 
-    __slots__ = ("delivery", "failure", "open", "rejected", "result", "sends", "task")
+    __slots__ = ("delivery", "failure", "open", "rejected", "sends", "task")
 
     def __init__(self, delivery: Delivery, task: Task) -> None:
         self.delivery = delivery
@@ -33,8 +32,7 @@ class Tree:
         self.open = 1
         self.failure: Failure | None = None
         self.rejected: str | None = None
-        self.result: Any = None
-        self.sends: list[Message] | None = None
+        self.sends: list[Message] = []
 
 
 class Run:
@@ -49,11 +47,13 @@ class Run:
         path: where in the tree it stands: empty for the root, else numbers; makes the ids of what it inserts.
         sends: what it wants sent; owned by the worker until the run is finished.
         steps: how many local tasks and inserts it made so far.
+        size: bytes of what it wants sent.
         seconds: how long it took.
+        ended: it was handed in with its outcome.
         extra: it came by the extra subscription of a quick task class.
     """
 
-    __slots__ = ("extra", "local", "path", "seconds", "sends", "steps", "task", "tree")
+    __slots__ = ("ended", "extra", "local", "path", "seconds", "sends", "size", "steps", "task", "tree")
 
     reply_to = None
 
@@ -65,7 +65,9 @@ class Run:
         self.extra = extra
         self.sends: list[Message] | None = None
         self.steps = 0
+        self.size = 0
         self.seconds = 0.0
+        self.ended = False
 
     @property
     def message(self) -> Run:

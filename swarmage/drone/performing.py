@@ -13,15 +13,26 @@ import msgspec
 
 from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell
+from swarmage.drone.execution import last_words
 from swarmage.drone.limit import TimeLimit
 from swarmage.drone.messages import Local, Run
+from swarmage.drone.sending import add
 from swarmage.drone.worker_inbox import WorkerInbox
-from swarmage.errors import AbilityError, ConnectionLost, DeadlineExceeded, SwarmageError, TaskFailed, TaskTimeout
-from swarmage.outcome import Failed, Rejected, Succeeded
+from swarmage.errors import (
+    AbilityError,
+    ConnectionLost,
+    DeadlineExceeded,
+    SwarmageError,
+    TaskFailed,
+    TaskTimeout,
+)
+from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import ReplyBody
-from swarmage.wire.message import Message
 
+MOST_NESTED = 20
+"""Tasks that one worker performs inside one another while each waits for a local task of any tree. Deeper it performs
+only what the waiting task itself waits for, since each takes eight frames of Python's stack."""
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
 
@@ -62,6 +73,7 @@ class Performing:
         self._run: Run | None = None
         self._deferred: list[Any] = []  # messages to the worker itself that came while it waited for a local task
         self._last_progress = 0.0
+        self._depth = 0  # tasks being performed inside one another, each waiting for a local one
 
     @property
     def current_run(self) -> Run | None:
@@ -121,7 +133,7 @@ class Performing:
         root = run.tree.task
         id_ = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{root.id}:{run.path}:{run.steps}"))
         task = msgspec.structs.replace(task, id=id_, parent=root.id, traceparent=task.traceparent or root.traceparent)
-        self._send(run, cell.wire.task(task))
+        add(run, cell.wire.task(task))
         return id_
 
     def respond(self, value: Any) -> None:
@@ -134,7 +146,7 @@ class Performing:
         root = run.tree.task
         if root.originator is not None:
             part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value)
-            self._send(run, cell.wire.reply(root.originator, part))
+            add(run, cell.wire.reply(root.originator, part))
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
@@ -151,12 +163,6 @@ class Performing:
         except ConnectionLost:
             return  # a lost connection shows elsewhere; progress is not worth a failure
 
-    @staticmethod
-    def _send(run: Run, message: Message) -> None:
-        if run.sends is None:
-            run.sends = []
-        run.sends.append(message)
-
     def _current(self) -> tuple[Run, Cell]:
         if self._run is None or self._cell is None:
             raise SwarmageError(f"{type(self).__qualname__} is not performing a task: call this inside an ability")
@@ -164,6 +170,18 @@ class Performing:
 
     def _perform(self, run: Run) -> None:
         raise NotImplementedError
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        """Hand a run in with its outcome: once, whatever goes wrong."""
+        if run.ended or self._cell is None:
+            return
+        run.ended = True
+        local = run.local
+        if local is not None:
+            local.outcome = outcome
+            if local.wake is not None:
+                local.wake.wake()
+        self._cell.mailbox.finish(run, outcome)
 
     def _wait_for(self, local: Local, timeout: float) -> None:
         """Perform local tasks until this one has ended."""
@@ -185,9 +203,15 @@ class Performing:
         run, cell = self._current()
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # as above
         while local.outcome is None:
-            other = cell.mailbox.take_local(inbox)
+            deep = self._depth >= MOST_NESTED
+            other = cell.mailbox.take_local(inbox, within=run if deep else None)
             if other is not None:
-                self._perform(other)
+                self._depth += 1
+                try:
+                    self._perform(other)
+                except BaseException as error:  # noqa: BLE001 - such as no stack left: the task taken must end
+                    self._end(other, Failed(last_words(error)))
+                self._depth -= 1
                 self._run = run
                 continue
             now = cell.clock.monotonic()

@@ -18,12 +18,13 @@ import pykka
 
 from swarmage.abilities import Ability, abilities_of
 from swarmage.drone.cell import starting
-from swarmage.drone.execution import Arguments, execute, failure_of
+from swarmage.drone.execution import Arguments, execute, failure_of, last_words
 from swarmage.drone.messages import Run
 from swarmage.drone.performing import LocalTask, Performing
+from swarmage.drone.sending import answer
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
-from swarmage.outcome import Failed, Outcome, Rejected, Skipped, Succeeded
+from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 
 MOST_CONCURRENCY = 1000
 
@@ -112,6 +113,12 @@ class Worker(Performing, pykka.ThreadingActor):
         with contextlib.suppress(pykka.ActorDeadError):
             self.actor_ref.stop(block=False)
 
+    def give_up(self) -> None:
+        """Hand in what a dead worker was performing, for nobody else will. Called by the drone."""
+        run = self._run
+        if run is not None:
+            self._end(run, Failed(Failure("WorkerDied", "the worker died while it performed this")))
+
     # what pykka calls
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # a static method at pykka's, but called on self
@@ -133,7 +140,11 @@ class Worker(Performing, pykka.ThreadingActor):
     def _handle_receive(self, message: Any) -> Any:
         if type(message) is not Run:
             return super()._handle_receive(message)
-        self._perform(message)
+        try:
+            self._perform(message)
+        except BaseException as error:  # noqa: BLE001 - not even the stack may be deep enough for our own lines
+            self._end(message, Failed(last_words(error)))
+        self._depth = 0
         while self._deferred:
             self.actor_inbox.put(self._deferred.pop(0))
         return None
@@ -156,16 +167,11 @@ class Worker(Performing, pykka.ThreadingActor):
         try:
             outcome = self._outcome(run)
             self.limit.suspend()
-        except TaskTimeout as error:  # it struck between the task's last line and the end of its time limit
-            outcome = Failed(failure_of(error))
+        except BaseException as error:  # noqa: BLE001 - a limit that strikes behind the task's last line, or no stack left
+            outcome = Failed(last_words(error))
         self._run = None
         run.seconds = cell.clock.monotonic() - started
-        local = run.local
-        if local is not None:
-            local.outcome = outcome
-            if local.wake is not None:
-                local.wake.wake()
-        cell.mailbox.finish(run, outcome)
+        self._end(run, outcome)
         self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
     def _outcome(self, run: Run) -> Outcome:
@@ -175,11 +181,14 @@ class Worker(Performing, pykka.ThreadingActor):
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
         if type(outcome) is Failed and outcome.failure.kind == TaskTimeout.__name__:
-            limit = f"longer than its timeout of {self.abilities[name].timeout:g} s"
-            return Failed(dataclasses.replace(outcome.failure, message=limit))
+            seconds = self.abilities[name].timeout
+            if seconds is not None:
+                limit = f"longer than its timeout of {seconds:g} s"
+                return Failed(dataclasses.replace(outcome.failure, message=limit))
         if type(outcome) is Succeeded and type(outcome.result) is types.GeneratorType:
-            return self._respond_all(outcome.result)
-        return outcome
+            outcome = self._respond_all(outcome.result)
+        assert self._cell is not None
+        return answer(run, outcome, self._cell.wire)
 
     def _respond_all(self, parts: Generator[Any, None, Any]) -> Outcome:
         """Perform an ability that is a generator: what it yields are responses, what it returns is the result."""

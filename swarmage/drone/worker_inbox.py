@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from swarmage.drone.local_queue import Lane, Mailbox
+from swarmage.drone.lane import Lane
+from swarmage.drone.local_queue import Mailbox
 from swarmage.drone.messages import WAKE, Envelope
 
 

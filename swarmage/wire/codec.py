@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 import cloudpickle
 import msgspec
 
-from swarmage.errors import NotEncodable, Unreadable
+from swarmage.errors import NotEncodable, TaskTimeout, Unreadable
 
 T = TypeVar("T")
-
-_NOT_JSON = (TypeError, OverflowError, ValueError, RecursionError)
 
 
 def _encode_other(value: object) -> object:
@@ -42,10 +40,12 @@ def to_json(value: Any) -> bytes | None:
     """
     try:
         text = _encoder.encode(value)
-    except _NOT_JSON:
-        return None
-    # msgspec writes NaN and the infinities as null, which would come back as None
-    if b"null" in text and _has_nan(msgspec.to_builtins(value, enc_hook=_encode_other, str_keys=False)):
+        # msgspec writes NaN and the infinities as null, which would come back as None
+        if b"null" in text and _has_nan(msgspec.to_builtins(value, enc_hook=_encode_other, str_keys=False)):
+            return None
+    except TaskTimeout:
+        raise
+    except Exception:  # noqa: BLE001 - what a foreign class raises to say that it is none of JSON's types
         return None
     return text
 
@@ -79,6 +79,8 @@ def unpickle(data: bytes) -> Any:
     """
     try:
         return cloudpickle.loads(data)
+    except TaskTimeout:
+        raise
     except BaseException as error:  # unpickling runs the sender's code, which may raise anything, SystemExit too
         raise Unreadable(f"a pickled value cannot be read here: {type(error).__name__}: {error}") from error
 

@@ -127,6 +127,8 @@ class Wire:
             task = codec.read_struct(_tasks, body, "a task")
         except ConfigError as error:
             raise Unreadable(str(error)) from None
+        if task.originator is not None and not names.is_reply_destination(task.originator):
+            raise Unreadable(f"the originator {task.originator[:100]!r} is not a reply queue")
         if destination != names.task_destination(task.task_class):
             raise Unreadable(f"a task of class {task.task_class} in {destination}")
         return task

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 NAMESPACE = "swarmage"
 
 DEAD = f"/queue/{NAMESPACE}.dead"
@@ -15,6 +17,7 @@ STATISTICS = "/bus/statistics"
 
 _TASK = f"/queue/{NAMESPACE}.task."
 _REPLY = f"/queue/{NAMESPACE}.reply."
+_REPLY_QUEUE = re.compile(re.escape(_REPLY) + r"[A-Za-z0-9._-]{1,200}")
 
 
 def task_destination(task_class: str) -> str:
@@ -34,4 +37,4 @@ def reply_destination(originator: str) -> str:
 
 def is_reply_destination(destination: str) -> bool:
     """Say whether a queue is one that originators read: nothing else may be answered to."""
-    return destination.startswith(_REPLY)
+    return _REPLY_QUEUE.fullmatch(destination) is not None

@@ -8,9 +8,10 @@ from queue import SimpleQueue
 import pytest
 
 from swarmage.bus import frames
-from swarmage.bus.bus import Bus, Subscription
+from swarmage.bus.bus import Bus
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
+from swarmage.bus.subscription import Subscription
 from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused
 from swarmage.settings import Address
 from swarmage.wire.message import Message

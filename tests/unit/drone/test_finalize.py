@@ -8,7 +8,8 @@ import pytest
 from swarmage.abilities import Ability
 from swarmage.bus.frames import Frame
 from swarmage.drone.messages import Run, Unread
-from swarmage.outcome import Failed, Failure, Rejected, Skipped, Succeeded
+from swarmage.drone.sending import answer
+from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.retry import RetryPolicy
 from swarmage.task import Task
 from swarmage.wire import names
@@ -60,6 +61,11 @@ def wants_sent(run: Run, *bodies: bytes) -> None:
     run.sends = [Message("/queue/swarmage.task.next", body, "s") for body in bodies]
 
 
+def ended(cell: FakeCell, run: Run, result: Any) -> tuple[Run, Outcome]:
+    """Return a run that has succeeded, as its worker hands it in."""
+    return run, answer(run, Succeeded(result), cell.wire)
+
+
 def test_success_that_nobody_asked_for_is_a_bare_ack(cell: FakeCell) -> None:
     cell.finalizer.finalize([(cell.run(Task(task_class="a"), "7"), Succeeded({"big": 1}))])
     [ack] = cell.connection.frames()
@@ -67,7 +73,7 @@ def test_success_that_nobody_asked_for_is_a_bare_ack(cell: FakeCell) -> None:
 
 
 def test_the_result_leaves_in_one_transaction_with_the_ack(cell: FakeCell) -> None:
-    cell.finalizer.finalize([(cell.run(asked(attempt=2)), Succeeded([1, 2]))])
+    cell.finalizer.finalize([ended(cell, cell.run(asked(attempt=2)), [1, 2])])
     [send] = in_one_transaction(cell.connection.frames())
     assert reply_in(cell, send) == ReplyBody(id="t", kind="result", attempt=2, value=[1, 2])
 
@@ -75,7 +81,7 @@ def test_the_result_leaves_in_one_transaction_with_the_ack(cell: FakeCell) -> No
 def test_what_a_task_inserted_leaves_before_its_result_in_order(cell: FakeCell) -> None:
     run = cell.run(asked())
     wants_sent(run, b"first", b"second")
-    cell.finalizer.finalize([(run, Succeeded(None))])
+    cell.finalizer.finalize([ended(cell, run, None)])
     sends = in_one_transaction(cell.connection.frames())
     assert [frame.body for frame in sends[:2]] == [b"first", b"second"]
     assert reply_in(cell, sends[2]).kind == "result"
@@ -89,7 +95,7 @@ def test_what_a_task_inserted_leaves_with_its_ack_also_when_nobody_asked(cell: F
 
 
 def test_each_step_has_a_transaction_of_its_own_and_a_burst_is_one_write(cell: FakeCell) -> None:
-    cell.finalizer.finalize([(cell.run(asked(), str(number)), Succeeded(number)) for number in range(3)])
+    cell.finalizer.finalize([ended(cell, cell.run(asked(), str(number)), number) for number in range(3)])
     assert len(cell.connection.writes) == 1
     frames = cell.connection.frames()
     assert len({frame.headers["transaction"] for frame in frames if frame.command == "BEGIN"}) == 3
@@ -149,7 +155,7 @@ def test_a_result_that_cannot_be_carried_is_a_dead_letter_without_what_was_inser
 ) -> None:
     run = cell.run(asked())
     wants_sent(run, b"must not leave")
-    cell.finalizer.finalize([(run, Succeeded(result))])
+    cell.finalizer.finalize([ended(cell, run, result)])
     letter, reply = in_one_transaction(cell.connection.frames())
     assert dead_in(cell, letter).reason == "result"
     failure = reply_in(cell, reply).failure
@@ -158,15 +164,9 @@ def test_a_result_that_cannot_be_carried_is_a_dead_letter_without_what_was_inser
 
 
 def test_a_nan_result_is_carried(cell: FakeCell) -> None:
-    cell.finalizer.finalize([(cell.run(asked()), Succeeded(math.nan))])
+    cell.finalizer.finalize([ended(cell, cell.run(asked()), math.nan)])
     [send] = in_one_transaction(cell.connection.frames())
     assert math.isnan(reply_in(cell, send).value)
-
-
-def test_only_reply_queues_are_answered_to(cell: FakeCell) -> None:
-    task = Task(task_class="a", originator="/queue/swarmage.task.evil")
-    cell.finalizer.finalize([(cell.run(task), Succeeded(1))])
-    assert cell.connection.commands() == ["ACK"]
 
 
 def test_a_tree_is_acked_after_its_last_local_task_with_all_that_was_inserted(cell: FakeCell) -> None:
@@ -175,13 +175,18 @@ def test_a_tree_is_acked_after_its_last_local_task_with_all_that_was_inserted(ce
     wants_sent(root, b"root")
     wants_sent(leaves[0], b"leaf0")
     wants_sent(leaves[1], b"leaf1")
-    cell.finalizer.finalize([(root, Succeeded("the root's"))])
+    cell.finalizer.finalize([ended(cell, root, "the root's")])
     cell.finalizer.finalize([(leaves[1], Succeeded("not this"))])
     assert cell.connection.frames() == []
     cell.finalizer.finalize([(leaves[0], Succeeded("nor this"))])
     *sends, reply = in_one_transaction(cell.connection.frames())
-    assert [frame.body for frame in sends] == [b"root", b"leaf1", b"leaf0"]
-    assert reply_in(cell, reply).value == "the root's"
+    assert [frame.body for frame in [*sends, reply] if frame.headers["destination"] != ORIGINATOR] == [
+        b"root",
+        b"leaf1",
+        b"leaf0",
+    ]
+    [answered] = [frame for frame in [*sends, reply] if frame.headers["destination"] == ORIGINATOR]
+    assert reply_in(cell, answered).value == "the root's"
     assert cell.mailbox.open_trees == 0
 
 
@@ -228,7 +233,7 @@ def test_acks_go_to_the_connection_the_task_came_on_and_a_lost_one_holds_up_no_o
     other = FakeConnection()
     other.lost = True
     old.tree.delivery = old.tree.delivery._replace(connection=other)
-    cell.finalizer.finalize([(old, Succeeded(1)), (new, Succeeded(2))])
+    cell.finalizer.finalize([ended(cell, old, 1), ended(cell, new, 2)])
     in_one_transaction(cell.connection.frames(), "new")
     assert other.writes == []
     assert cell.mailbox.open_trees == 0

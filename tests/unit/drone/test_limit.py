@@ -48,10 +48,10 @@ def test_a_task_over_its_time_is_ended_where_it_is(clock: FakeClock) -> None:
     assert task.ended.get(timeout=SECONDS) == "too late"
 
 
-def test_a_limit_strikes_once(clock: FakeClock) -> None:
+def test_a_limit_strikes_again_after_a_while_and_not_at_once(clock: FakeClock) -> None:
     limit = TimeLimit()
     task = Spinning(limit, clock, 1.0)
-    assert [limit.enforce(clock.now + 2), limit.enforce(clock.now + 3)] == [True, False]
+    assert [limit.enforce(clock.now + seconds) for seconds in (2.0, 2.5, 3.0)] == [True, False, True]
     assert task.ended.get(timeout=SECONDS) == "too late"
 
 

@@ -1,0 +1,33 @@
+"""One lane of the Local Queue."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from swarmage.drone.messages import Run
+
+if TYPE_CHECKING:
+    from swarmage.drone.worker_inbox import WorkerInbox
+
+
+class Lane:
+    """The tasks of one task class. All fields are guarded by the mailbox's lock."""
+
+    __slots__ = ("bus", "helpers", "idle", "local", "waking")
+
+    def __init__(self) -> None:
+        self.local: deque[Run] = deque()
+        self.bus: deque[Run] = deque()
+        self.idle: dict[WorkerInbox, int] = {}  # by ticket: an entry of an earlier idleness counts for nothing
+        self.helpers: dict[WorkerInbox, int] = {}  # workers that wait for a local task and could perform one
+        self.waking: WorkerInbox | None = None
+
+    def take_descendant(self, ancestor: Run) -> Run | None:
+        """Take the newest local task that came of a run."""
+        for index in range(len(self.local) - 1, -1, -1):
+            run = self.local[index]
+            if run.tree is ancestor.tree and run.path.startswith(f"{ancestor.path}." if ancestor.path else ""):
+                del self.local[index]
+                return run
+        return None
