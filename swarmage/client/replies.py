@@ -17,7 +17,7 @@ from swarmage.bus.delivery import Delivery
 from swarmage.bus.subscription import Subscription
 from swarmage.client.reply import Reply
 from swarmage.errors import ConnectionLost, SwarmageError, WireError
-from swarmage.wire.envelope import Wire
+from swarmage.wire.envelope import ReplyBody, Wire
 from swarmage.wire.names import reply_destination
 from swarmage.wire.signing import HEADER
 
@@ -58,6 +58,13 @@ class Replies:
             self._waiting[reply.id] = reply
         return self.destination
 
+    @staticmethod
+    def _deliver(reply: Reply[Any], body: ReplyBody) -> None:
+        try:
+            reply.deliver(body)
+        except Exception:  # whoever waits for this one wrote what failed; the others' replies are none of its business
+            logger.exception("the reply to %s could not be delivered", reply.id)
+
     def abandon(self, error: SwarmageError) -> None:
         """Tell everybody who still waits that nothing will come any more."""
         for reply in list(self._waiting.values()):
@@ -73,7 +80,7 @@ class Replies:
                 continue
             reply = self._waiting.get(body.id)
             if reply is not None:
-                reply.deliver(body)
+                self._deliver(reply, body)
         try:
             last = deliveries[-1]  # ack:client is cumulative ("SUBSCRIBE ack Header"): one ACK for all of them
             last.connection.write(frames.ack(last.ack_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -17,7 +18,7 @@ from swarmage.client.dead_letters import DeadLetters
 from swarmage.client.reply import Progress
 from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
-from swarmage.errors import AbilityError, BusUnreachable, ConfigError, SwarmageError, TaskFailed
+from swarmage.errors import AbilityError, BusUnreachable, ConfigError, SwarmageError, TaskFailed, TaskTimeout
 from swarmage.task import Task
 
 from ..conftest import EmbeddedBus
@@ -445,3 +446,101 @@ def test_an_ancestral_worker_may_perform_task_classes_of_any_name(embedded_bus: 
         worker.terminate()
         working.join(SECONDS)
     assert not working.is_alive()
+
+
+class Odd(Worker):
+    """Abilities whose results and errors have broken drones."""
+
+    concurrency = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    @ability("odd.fan", retries=0)
+    def fan(self, parts: int) -> int:
+        return sum(part.result(SECONDS) for part in [self.local("odd.part") for _ in range(parts)])
+
+    @ability("odd.part", retries=0)
+    def part(self) -> int:
+        return int(self.local("odd.leaf").result(SECONDS))
+
+    @ability("odd.leaf", retries=0)
+    def leaf(self) -> int:
+        return 1
+
+    @ability("odd.chain", retries=0)
+    def chain(self, depth: int) -> int:
+        if depth == 0:
+            raise ValueError("at the bottom")
+        return int(self.local("odd.chain", depth - 1).result(SECONDS))
+
+    @ability("odd.deep", retries=0)
+    def deep(self) -> Any:
+        nested: Any = [None]
+        for _ in range(400):
+            nested = [nested]
+        return nested
+
+    @ability("odd.live")
+    def live(self, number: int) -> list[int]:
+        self.seen.append(number)
+        return self.seen[-1:] if number % 2 else self.seen
+
+    @ability("odd.timeout", retries=0)
+    def timeout(self) -> None:
+        raise TaskTimeout("my own")
+
+    @ability("odd.much", retries=0)
+    def much(self) -> None:
+        for _ in range(20):
+            self.insert("odd.leaf", "x" * 3_900_000)
+
+
+def test_a_fan_out_of_tasks_that_wait_themselves_does_not_exhaust_the_stack(start: Start, client: Client) -> None:
+    start(Odd)
+    assert client.insert("odd.fan", 300).result(SECONDS * 3) == 300
+
+
+def test_an_error_through_many_local_tasks_keeps_its_size(start: Start, client: Client) -> None:
+    start(Odd)
+    with pytest.raises(TaskFailed, match="at the bottom") as caught:
+        client.insert("odd.chain", 18).result(SECONDS)
+    assert len(str(caught.value)) < 10_000
+
+
+def test_a_result_that_is_too_deep_for_anybody_ends_its_task_and_not_its_drone(start: Start, client: Client) -> None:
+    start(Odd)
+    reply = client.insert("odd.deep")
+    with contextlib.suppress(TaskFailed):
+        reply.result(SECONDS)
+    assert reply.done
+    assert client.insert("odd.leaf").result(SECONDS) == 1
+
+
+def test_a_reply_is_what_the_ability_returned_when_it_returned(start: Start, client: Client) -> None:
+    start(Odd, concurrency={"Odd": 1})
+    replies = client.insert_many("odd.live", range(0, 200, 2))
+    assert [reply.result(SECONDS) for reply in replies] == [list(range(0, n + 1, 2)) for n in range(0, 200, 2)]
+
+
+def test_a_timeout_that_a_task_raises_itself_is_an_error_like_any_other(start: Start, client: Client) -> None:
+    start(Odd)
+    with pytest.raises(TaskFailed, match="my own"):
+        client.insert("odd.timeout").result(SECONDS)
+
+
+def test_a_task_that_inserts_too_much_is_told_so_before_the_bus_is(start: Start, client: Client) -> None:
+    start(Odd)
+    with pytest.raises(TaskFailed, match="insert fewer tasks"):
+        client.insert("odd.much").result(SECONDS)
+
+
+def test_two_stops_at_once_are_both_answered(start: Start, client: Client) -> None:
+    ref = start(Reckoner)
+    stops = [threading.Thread(target=ref.stop, kwargs={"timeout": SECONDS}) for _ in range(4)]
+    for stop in stops:
+        stop.start()
+    for stop in stops:
+        stop.join(SECONDS)
+        assert not stop.is_alive()
