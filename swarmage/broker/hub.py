@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from swarmage.broker.journal import Journal
@@ -18,7 +19,8 @@ from swarmage.broker.queue import Queue
 from swarmage.broker.refused import Refused
 from swarmage.broker.router import Router
 from swarmage.broker.session import Session, Sink
-from swarmage.broker.store import Store
+from swarmage.broker.store import Page, Store
+from swarmage.broker.waiting import HEAD, HEAD_BYTES, Lane
 from swarmage.clock import SYSTEM_CLOCK, Clock
 
 log = logging.getLogger("swarmage.bus")
@@ -89,7 +91,11 @@ class Hub:
             if message.due > wall_ms:
                 message.release = now + (message.due - wall_ms) / 1000
             self.router.arrive(message)
-        return len(loaded.messages)
+        for (name, priority), count in loaded.backlog.items():
+            self.router.queue(name).waiting.leave_in_store(priority, count)
+        for name in loaded.fading:
+            self.router.queue(name).may_expire = True
+        return len(loaded.messages) + sum(loaded.backlog.values())
 
     def next_number(self) -> int:
         """Return a sequence number nobody had before."""
@@ -152,6 +158,26 @@ class Hub:
             self.messages_out += handed
             for message in expired:
                 self.journal.remove(message)
+            self._feed(queue)
+
+    def _feed(self, queue: Queue) -> None:
+        """Have the next messages of a long queue read before those in memory run out."""
+        for lane in queue.waiting.lanes:
+            if lane.hungry:
+                lane.loading = True
+                page = Page(queue.name, lane.priority, lane.last, HEAD, HEAD_BYTES)
+                self._store.read(page, partial(self._fed, queue, lane))
+
+    def _fed(self, queue: Queue, lane: Lane, read: list[Message] | Exception) -> None:
+        if isinstance(read, Exception):
+            self.journal.failed = read
+        else:
+            if queue.owner is not None:  # a snapshot for somebody who browses: none of it is taken
+                for message in read:
+                    message.stored = False
+            queue.waiting.take_page(lane, read)
+            self.mark(queue)
+        self._progress()
 
     def tick(self) -> None:
         """Look after everything that depends on time passing."""
@@ -165,6 +191,9 @@ class Hub:
             self._swept = now
             for message in self.router.sweep(self.clock.wall() * 1000):
                 self.journal.remove(message)
+            for queue in self.router.queues.values():
+                if queue.may_expire:
+                    self._feed(queue)
         self.wake()
 
     def _arrive(self, message: Message) -> None:

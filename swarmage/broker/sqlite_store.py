@@ -1,37 +1,24 @@
 """Messages in one SQLite file, written by one thread.
 
-Python's sqlite3 lets go of the interpreter lock at each step of a statement and takes it back afterwards, which is
-slow while the event loop is busy. So a batch is written in few steps: many rows an INSERT, all ids in one DELETE.
+What is written and read stands in sqlite_rows; here is the thread that does it, and what may go wrong with the file.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from swarmage.broker.message import Message
-from swarmage.broker.store import Batch, Done, Loaded
+from swarmage.broker.sqlite_rows import SCHEMA, VERSION, Rows
+from swarmage.broker.store import Batch, Done, Loaded, Page, Read
 from swarmage.errors import BusFailed, ConfigError
 
 FILE_NAME = "bus.db"
-_VERSION = 1
 _NUMBERS_A_RUN = 1 << 40
-_CHUNKS = (256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
-_ROW = "(?,?,?,?,?,?,?,?)"
-_SCHEMA = """
-CREATE TABLE message (
-    id INTEGER PRIMARY KEY, destination TEXT NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,
-    priority INTEGER NOT NULL, count INTEGER NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL
-);
-CREATE TABLE run (number INTEGER NOT NULL);
-INSERT INTO run VALUES (0);
-"""
 
 
 class SqliteStore:
@@ -43,7 +30,7 @@ class SqliteStore:
     def __init__(self, directory: Path, hand_over: Callable[[Callable[[], None]], object]) -> None:
         self.path = directory / FILE_NAME
         self._hand_over = hand_over
-        self._jobs: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[Rows], bool] | None] = SimpleQueue()
         self._loaded: SimpleQueue[Loaded | Exception] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bus-store", daemon=True)
 
@@ -61,7 +48,11 @@ class SqliteStore:
 
     def submit(self, batch: Batch, done: Done) -> None:
         """Hand the batch to the writer thread."""
-        self._jobs.put((batch, done))
+        self._jobs.put(partial(self._write, batch, done))
+
+    def read(self, page: Page, done: Read) -> None:
+        """Have the writer thread read the page when it has written what was submitted before."""
+        self._jobs.put(partial(self._read, page, done))
 
     def close(self) -> None:
         """Wait until what was submitted is written."""
@@ -77,21 +68,29 @@ class SqliteStore:
             return
         self._loaded.put(loaded)
         del loaded  # the backlog belongs to the queues; this frame lives as long as the bus
-        while (job := self._jobs.get()) is not None:
-            batch, done = job
-            failure = self._try(connection, batch)
-            self._hand_over(partial(done, failure))
-            if failure is not None:
-                break
+        rows = Rows(connection)
+        while (job := self._jobs.get()) is not None and job(rows):
+            pass
         connection.close()
 
-    def _try(self, connection: sqlite3.Connection, batch: Batch) -> BusFailed | None:
+    def _write(self, batch: Batch, done: Done, rows: Rows) -> bool:
         try:
-            _write(connection, batch)
+            rows.write(batch)
         except (sqlite3.Error, OSError) as error:
             # What a failed fsync left behind is unknown, so it is never tried again.
-            return BusFailed(f"the bus cannot write {self.path}: {error}; see to the disk, then start it again")
-        return None
+            failure = BusFailed(f"the bus cannot write {self.path}: {error}; see to the disk, then start it again")
+            self._hand_over(partial(done, failure))
+            return False
+        self._hand_over(partial(done, None))
+        return True
+
+    def _read(self, page: Page, done: Read, rows: Rows) -> bool:
+        try:
+            self._hand_over(partial(done, rows.read(page)))
+        except (sqlite3.Error, OSError) as error:
+            self._hand_over(partial(done, BusFailed(f"the bus cannot read {self.path}: {error}; see to the disk")))
+            return False
+        return True
 
     def _open(self) -> tuple[sqlite3.Connection, Loaded]:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,18 +108,17 @@ class SqliteStore:
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            for statement in _SCHEMA.split(";"):
+            for statement in SCHEMA.split(";"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={_VERSION}")
-        elif version != _VERSION:
+            connection.execute(f"PRAGMA user_version={VERSION}")
+        elif version != VERSION:
             raise ConfigError(f"{self.path} was written by another version of the bus (format {version})")
         run = connection.execute("UPDATE run SET number = number + 1 RETURNING number").fetchone()[0]
         connection.execute("COMMIT")
-        rows = connection.execute(
-            "SELECT id, destination, due, expires, priority, count, head, body FROM message ORDER BY id"
-        )
+        loaded = Rows(connection).load()
         # Each run has its own range of numbers, so none is used twice although done messages leave no trace.
-        return Loaded(run * _NUMBERS_A_RUN, [_message(*row) for row in rows])
+        loaded.next_number = run * _NUMBERS_A_RUN
+        return loaded
 
     def _explain(self, error: sqlite3.Error | OSError) -> ConfigError:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
@@ -128,42 +126,3 @@ class SqliteStore:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             return ConfigError(f"{self.path} is damaged or no file of the bus ({error}); restore it or move it away")
         return ConfigError(f"{self.path} cannot be opened: {error}")
-
-
-def _message(
-    number: int, destination: str, due: int, expires: int, priority: int, count: int, head: bytes, body: bytes
-) -> Message:
-    message = Message(number, destination, head, body)
-    message.due = due
-    message.expires = expires
-    message.priority = priority
-    message.count = count
-    message.stored = True
-    return message
-
-
-def _write(connection: sqlite3.Connection, batch: Batch) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    _insert(connection, batch.inserts)
-    if batch.counts:
-        connection.executemany("UPDATE message SET count = ? WHERE id = ?", _swapped(batch.counts.items()))
-    if batch.deletes:
-        ids = json.dumps(batch.deletes)
-        connection.execute("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    connection.execute("COMMIT")
-
-
-def _swapped(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(count, number) for number, count in pairs]
-
-
-def _insert(connection: sqlite3.Connection, messages: list[Message]) -> None:
-    start, left = 0, len(messages)
-    for size in _CHUNKS:
-        while left >= size:
-            values: list[object] = []
-            for m in messages[start : start + size]:
-                values += (m.id, m.destination, m.due, m.expires, m.priority, m.count, m.head, m.body)
-            connection.execute("INSERT INTO message VALUES " + ",".join([_ROW] * size), values)  # noqa: S608 - question marks only
-            start += size
-            left -= size
