@@ -1,11 +1,11 @@
 """Messages in one SQLite file, written by one thread.
 
-What is written and read stands in sqlite_rows; here is the thread that does it, and what may go wrong with the file.
+What is written and read stands in sqlite_rows; here is the thread that does it, and what may go wrong with the disk.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,11 +13,16 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from swarmage.broker.sqlite_rows import SCHEMA, VERSION, Rows
+from swarmage.broker.reserve import BYTES, Reserve
+from swarmage.broker.sqlite_damage import StoreFull, cannot_go_on, cannot_open, is_full
+from swarmage.broker.sqlite_file import FILE_NAME, Connect, connect, open_file
+from swarmage.broker.sqlite_rows import Rows
 from swarmage.broker.store import Batch, Done, Loaded, Page, Read
-from swarmage.errors import BusFailed, ConfigError
+from swarmage.errors import ConfigError
 
-FILE_NAME = "bus.db"
+CLOSE_SECONDS = 10.0
+"""How long `SqliteStore.close` waits for a disk that does not answer."""
+
 _NUMBERS_A_RUN = 1 << 40
 
 
@@ -27,9 +32,29 @@ class SqliteStore:
     The connection belongs to the writer thread alone. ``hand_over`` runs a call in the thread of the event loop.
     """
 
-    def __init__(self, directory: Path, hand_over: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        hand_over: Callable[[Callable[[], None]], object],
+        *,
+        durability: str = "disk",
+        reserve_bytes: int = BYTES,
+        connecting: Connect = connect,
+    ) -> None:
+        """Take the settings; nothing is opened before `load`.
+
+        Args:
+            directory: where the file is.
+            hand_over: see above.
+            durability: ``disk`` or ``os``.
+            reserve_bytes: how much of the disk is kept free for deletes.
+            connecting: opens the file; tests have faults of a disk in there.
+        """
         self.path = directory / FILE_NAME
         self._hand_over = hand_over
+        self._durability = durability
+        self._reserve_bytes = reserve_bytes
+        self._connecting = connecting
         self._jobs: SimpleQueue[Callable[[Rows], bool] | None] = SimpleQueue()
         self._loaded: SimpleQueue[Loaded | Exception] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bus-store", daemon=True)
@@ -47,82 +72,100 @@ class SqliteStore:
         return loaded
 
     def submit(self, batch: Batch, done: Done) -> None:
-        """Hand the batch to the writer thread."""
-        self._jobs.put(partial(self._write, batch, done))
+        """Hand the batch to the writer thread; an empty one asks whether the disk has room again.
+
+        ``done`` gets `StoreFull` when it has none; then nothing of the batch was stored, and it may be tried again.
+        """
+        self._jobs.put(partial(self._write if batch else self._make_room, batch, done))
 
     def read(self, page: Page, done: Read) -> None:
         """Have the writer thread read the page when it has written what was submitted before."""
         self._jobs.put(partial(self._read, page, done))
 
     def close(self) -> None:
-        """Wait until what was submitted is written."""
+        """Wait until what was submitted is written, for a while."""
         self._jobs.put(None)
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         try:
             connection, loaded = self._open()
-        except (sqlite3.Error, OSError, ConfigError) as error:
-            self._loaded.put(error if isinstance(error, ConfigError) else self._explain(error))
+        except Exception as error:  # noqa: BLE001 - whoever called load() waits for an answer
+            known = isinstance(error, sqlite3.Error | OSError | ConfigError)
+            self._loaded.put(cannot_open(self.path, error) if known else error)
             return
         self._loaded.put(loaded)
         del loaded  # the backlog belongs to the queues; this frame lives as long as the bus
         rows = Rows(connection)
         while (job := self._jobs.get()) is not None and job(rows):
             pass
-        connection.close()
+        with contextlib.suppress(sqlite3.Error):  # what is left in the log, the next start carries over
+            connection.close()
 
     def _write(self, batch: Batch, done: Done, rows: Rows) -> bool:
         try:
             rows.write(batch)
         except (sqlite3.Error, OSError) as error:
+            if is_full(error) and self._clear(rows):
+                self._hand_over(partial(done, StoreFull(f"the disk of {self.path.parent} is full")))
+                return True
             # What a failed fsync left behind is unknown, so it is never tried again.
-            failure = BusFailed(f"the bus cannot write {self.path}: {error}; see to the disk, then start it again")
-            self._hand_over(partial(done, failure))
+            self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
             return False
         self._hand_over(partial(done, None))
+        return True
+
+    def _clear(self, rows: Rows) -> bool:
+        """Undo a batch that has no room and make some for deletes; return whether the file is as before."""
+        try:
+            rows.roll_back()
+            self._reserve.give_up()
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as error:
+                return is_full(error)
+        except (sqlite3.Error, OSError):
+            return False
+        return True
+
+    def _make_room(self, _: Batch, done: Done, rows: Rows) -> bool:
+        try:
+            free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+            page = self._connection.execute("PRAGMA page_size").fetchone()[0]
+            there = self._reserve.make(reusable=free * page)
+        except (sqlite3.Error, OSError) as error:
+            self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
+            return False
+        self._hand_over(partial(done, None if there else StoreFull(f"the disk of {self.path.parent} is full")))
         return True
 
     def _read(self, page: Page, done: Read, rows: Rows) -> bool:
         try:
             self._hand_over(partial(done, rows.read(page)))
         except (sqlite3.Error, OSError) as error:
-            self._hand_over(partial(done, BusFailed(f"the bus cannot read {self.path}: {error}; see to the disk")))
+            self._hand_over(partial(done, cannot_go_on(self.path, "read", error)))
             return False
         return True
 
     def _open(self) -> tuple[sqlite3.Connection, Loaded]:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+        connection = open_file(self.path, self._durability, self._connecting)
         try:
+            self._reserve = Reserve(self.path.parent, self._reserve_bytes)
+            self._reserve.make()
             return connection, self._prepare(connection)
         except BaseException:
             connection.close()
             raise
 
     def _prepare(self, connection: sqlite3.Connection) -> Loaded:
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("BEGIN IMMEDIATE")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            for statement in SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={VERSION}")
-        elif version != VERSION:
-            raise ConfigError(f"{self.path} was written by another version of the bus (format {version})")
-        run = connection.execute("UPDATE run SET number = number + 1 RETURNING number").fetchone()[0]
-        connection.execute("COMMIT")
+        self._connection = connection
+        run = connection.execute("UPDATE run SET number = number + 1 RETURNING number").fetchall()[0][0]
         loaded = Rows(connection).load()
         # Each run has its own range of numbers, so none is used twice although done messages leave no trace.
         loaded.next_number = run * _NUMBERS_A_RUN
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        loaded.bytes = (pages - free) * size
         return loaded
-
-    def _explain(self, error: sqlite3.Error | OSError) -> ConfigError:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            return ConfigError(f"{self.path} is in use by another bus; stop that one or give this one another folder")
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            return ConfigError(f"{self.path} is damaged or no file of the bus ({error}); restore it or move it away")
-        return ConfigError(f"{self.path} cannot be opened: {error}")

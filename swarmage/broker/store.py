@@ -42,12 +42,14 @@ class Loaded:
         messages: those that are to be kept in memory, in order of their numbers.
         backlog: by destination and priority, how many more there are that `Store.read` brings.
         fading: destinations among them that hold messages with an expiry.
+        bytes: what all of them take.
     """
 
     next_number: int = 1
     messages: list[Message] = field(default_factory=list)
     backlog: dict[tuple[str, int], int] = field(default_factory=dict)
     fading: set[str] = field(default_factory=set)
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,11 @@ class Page:
 
 
 Done = Callable[[Exception | None], None]
-"""Called once a batch is durable, or with the reason why it is not."""
+"""Called once a batch is durable, or with the reason why it is not: `StoreFull` means that nothing of it was stored and
+that it may be tried again, everything else that the store has given up."""
 
 Read = Callable[[list[Message] | Exception], None]
-"""Called with the messages of a page, or with the reason why they cannot be read."""
+"""Called with the messages of a page, some of which may be `Damaged`, or with the reason why they cannot be read."""
 
 
 class Store(Protocol):
@@ -84,7 +87,10 @@ class Store(Protocol):
         ...
 
     def submit(self, batch: Batch, done: Done) -> None:
-        """Make the batch durable, then call ``done``; the caller submits one at a time."""
+        """Make the batch durable, then call ``done``; the caller submits one at a time.
+
+        After `StoreFull`, an empty batch asks whether there is room again.
+        """
         ...
 
     def read(self, page: Page, done: Read) -> None:

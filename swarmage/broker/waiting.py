@@ -69,6 +69,8 @@ class Lane:
 
     def pop(self) -> Message | None:
         """Take the one with the lowest number, None when the store has to be read first."""
+        if self.paged and self._ahead:
+            return None
         returned = self._out_of_order
         if returned and (not self._in_order or returned[0][0] < self._in_order[0].id):
             message = heapq.heappop(returned)[1]
@@ -82,7 +84,15 @@ class Lane:
     @property
     def hungry(self) -> bool:
         """Whether it is time to read the next page."""
-        return self.paged > 0 and not self.loading and len(self) < HEAD // 2 and self._bytes < HEAD_BYTES // 2
+        if self.paged <= 0 or self.loading:
+            return False
+        return (len(self) < HEAD // 2 and self._bytes < HEAD_BYTES // 2) or self._ahead
+
+    @property
+    def _ahead(self) -> bool:
+        """Whether all in memory come behind what is in the store alone: they were held back, or are not stored."""
+        returned, in_order = self._out_of_order, self._in_order
+        return not (returned and returned[0][0] <= self.last) and not (in_order and in_order[0].id <= self.last)
 
     def take_page(self, page: list[Message]) -> None:
         """Take in what the store returned for the numbers behind `last`."""

@@ -138,3 +138,24 @@ def test_many_bytes_are_a_long_queue_too(bus: Bus, monkeypatch: pytest.MonkeyPat
     client = bus.client()
     client.subscribe("/queue/a")
     assert [body[:1] for body in client.bodies()] == [b"a", b"b", b"c", b"d", b"e", b"f"]
+
+
+def test_what_was_held_back_does_not_overtake_what_is_still_in_the_store(bus: Bus) -> None:
+    first = fill(bus, 15)
+    bus.client().put("/queue/a", b"late", delay=1000)
+    second = fill(bus, 15)
+    bus.start()
+    bus.advance(2)
+    client = bus.client()
+    client.subscribe("/queue/a", ack="client-individual", prefetch_count=1)
+    assert take_all(client, 1000) == [*first, b"late", *second]
+
+
+def test_many_messages_that_were_held_back_do_not_keep_the_store_from_being_read(bus: Bus) -> None:
+    first = fill(bus, 15)
+    late = fill(bus, 15, delay=1000)
+    bus.start()
+    bus.advance(2)
+    client = bus.client()
+    client.subscribe("/queue/a")
+    assert client.bodies() == first + late
