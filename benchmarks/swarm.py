@@ -19,15 +19,20 @@ START_TIMEOUT = 20.0
 
 
 class Swarm:
-    """`swarmage bus` with its data in a folder of its own, and `swarmage drone` when asked for."""
+    """`swarmage bus` with its data in a folder of its own, and `swarmage drone` when asked for.
+
+    Attributes:
+        address: where the bus listens.
+        home: the folder.
+    """
 
     def __init__(self, port: int) -> None:
         self._folder = TemporaryDirectory(prefix="swarmage-bench-")
-        home = Path(self._folder.name)
+        self.home = Path(self._folder.name)
         self.address = Address(port=port, login="bench", passcode="bench-" + os.urandom(8).hex())
         os.environ["SWARMAGE_HOME"] = self._folder.name
         os.environ["SWARMAGE_URL"] = self.address.url
-        record_address(home, self.address)
+        record_address(self.home, self.address)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Swarm:

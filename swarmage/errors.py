@@ -7,6 +7,7 @@ SwarmageError
     BusError                 the message bus
         BusUnreachable       nobody answers there
         LoginRefused         the bus does not take this login and passcode
+        TlsFailed            the bus is not who it should be, or one of the two sides speaks no TLS
         ConnectionLost       the connection ended before the bus confirmed
         BusRefused           the bus answered with an ERROR frame
         BusFailed            the embedded bus cannot keep its promise any longer and stops
@@ -41,6 +42,7 @@ __all__ = [
     "TargetError",
     "TaskFailed",
     "TaskTimeout",
+    "TlsFailed",
     "Unreadable",
     "WireError",
 ]
@@ -72,6 +74,10 @@ class BusUnreachable(BusError):
 
 class LoginRefused(BusError):
     """The bus does not take this login and passcode."""
+
+
+class TlsFailed(BusError):
+    """The bus is not who it should be, or one of the two sides speaks no TLS."""
 
 
 class ConnectionLost(BusError):

@@ -1,4 +1,4 @@
-"""The state folder ``.swarmage/``: the bus's data, the generated login and passcode, the signing key.
+"""The state folder ``.swarmage/``: the bus's data, the generated login and passcode, the signing key, certificates.
 
 Who needs it finds it the same way: ``SWARMAGE_HOME``, else the nearest ``.swarmage/`` upwards from the current
 directory. ``up``, ``bus`` and ``drone`` make it when it is not there.
@@ -18,6 +18,10 @@ from swarmage.settings import Address
 
 FOLDER = ".swarmage"
 KEY_BYTES = 32
+CA, CA_KEY = "ca.pem", "ca.key"
+CERTIFICATE, CERTIFICATE_KEY = "tls.pem", "tls.key"
+USERS = "users.json"
+"""Names of files in the state folder: who signs for the bus, the bus's own certificate, and its users."""
 
 
 def find_home(*, create: bool = False) -> Path | None:
@@ -93,6 +97,15 @@ def follow_address(address: Address) -> Callable[[], Address]:
 def record_address(home: Path, address: Address) -> None:
     """Write down where the bus of this folder listens, for clients started here later."""
     write_secret(home / "url", address.url + "\n")
+
+
+def find_ca() -> Path | None:
+    """Return whom to trust to sign for the bus: SWARMAGE_CA_FILE, else the state folder's CA, else None: the system."""
+    named = os.environ.get("SWARMAGE_CA_FILE")
+    if named:
+        return Path(named)
+    home = find_home()
+    return home / CA if home is not None and (home / CA).exists() else None
 
 
 def load_key(*, create: bool = False) -> bytes:

@@ -22,6 +22,7 @@ class Address:
         passcode: the user's passcode; never printed.
         vhost: what STOMP calls ``host``: the virtual host on RabbitMQ, ignored by other buses.
         source: where the address was found, for messages.
+        tls: whether the connection is encrypted and the bus shows a certificate: ``stomps://``.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +31,7 @@ class Address:
     passcode: str = field(default="", repr=False)
     vhost: str = "/"
     source: str = field(default="", compare=False)
+    tls: bool = False
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -42,7 +44,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Read ``stomp://login:passcode@host:port/vhost``.
+        """Read ``stomp://login:passcode@host:port/vhost``, or ``stomps://`` for TLS.
 
         Raises:
             ConfigError: the URL is something else; the message does not repeat its passcode.
@@ -54,9 +56,7 @@ class Address:
             raise ConfigError(
                 f"the bus's URL cannot be read; {_FORM}, with / ? # : @ in them as %2F %3F %23 %3A %40"
             ) from None
-        if parts.scheme == "stomps":
-            raise ConfigError("stomps:// (TLS) is not supported by this version; use stomp:// on a trusted network")
-        if parts.scheme != "stomp":
+        if parts.scheme not in {"stomp", "stomps"}:
             raise ConfigError(f"the bus's URL starts with {parts.scheme or 'nothing'}:, not with stomp:; {_FORM}")
         if not parts.hostname:
             raise ConfigError(f"the bus's URL names no host; {_FORM}")
@@ -66,6 +66,7 @@ class Address:
             login=unquote(parts.username or ""),
             passcode=unquote(parts.password or ""),
             vhost=unquote(parts.path[1:]) or "/",
+            tls=parts.scheme == "stomps",
         )
 
     @property
@@ -80,7 +81,8 @@ class Address:
         who = f"{quote(self.login, safe='')}:{passcode}@" if self.login else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")
-        return f"stomp://{who}{host}:{self.port}{vhost}"
+        scheme = "stomps" if self.tls else "stomp"
+        return f"{scheme}://{who}{host}:{self.port}{vhost}"
 
 
 _FORM = "write stomp://login:passcode@host:port/vhost"

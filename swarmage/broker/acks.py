@@ -86,7 +86,8 @@ def _bury(session: Session, message: Message) -> None:
     dead.destination = f"/queue/DLQ.{name}"
     dead.expires = 0
     dead.stored = message.stored
-    rest = message.head.partition(b"\n")[2]
+    # The destination may stand anywhere, since a head is often passed on as the sender wrote it.
+    rest = b"\n".join([line for line in message.head.split(b"\n") if not line.startswith(b"destination:")])
     origin = escape(message.destination)
     dead.head = f"destination:{escape(dead.destination)}\noriginal-destination:{origin}\n".encode() + rest
     hub.journal.remove(message)

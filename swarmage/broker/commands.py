@@ -12,6 +12,7 @@ from swarmage.broker.acks import acknowledge, covered, named, reject
 from swarmage.broker.frames import Frame
 from swarmage.broker.message import Message
 from swarmage.broker.refused import Refused
+from swarmage.broker.rights import check_send
 from swarmage.broker.router import STATISTICS
 from swarmage.broker.sending import build
 from swarmage.broker.statistics import answer
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 def _send(session: Session, frame: Frame) -> None:
     if frame.headers.get("destination") == STATISTICS:
+        check_send(session, STATISTICS)
         answer(session, frame)
         return
     message = build(session, frame)
     transaction = frame.headers.get("transaction")
     if transaction is None:
+        session.hub.check((message,))
         session.hub.publish(message)
     else:
         session.transactions.add(transaction, message)
@@ -71,6 +74,7 @@ def _commit(session: Session, frame: Frame) -> None:
         if message.id in settled:
             raise Refused(f"the transaction settles message {message.id} twice")
         settled.update(each.id for each in covered(session, message))
+    session.hub.check([step for step in steps if isinstance(step, Message)])
     for step in steps:
         if isinstance(step, Message):
             step.id = session.hub.next_number()  # its place in the queue is that of the COMMIT

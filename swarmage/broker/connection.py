@@ -9,9 +9,11 @@ import asyncio
 import socket
 from typing import cast
 
+from swarmage.broker.door import Door
 from swarmage.broker.hub import Hub
 
-_LINGER_SECONDS = 2.0
+LINGER_SECONDS = 2.0
+"""How long a connection that is over waits for its client to read what is left."""
 
 
 class Connection(asyncio.Protocol):
@@ -20,8 +22,9 @@ class Connection(asyncio.Protocol):
     It enters itself in ``connections``, and in ``held_back`` while it does not read because the disk is behind.
     """
 
-    def __init__(self, hub: Hub, connections: set[Connection], held_back: set[Connection]) -> None:
+    def __init__(self, hub: Hub, door: Door, connections: set[Connection], held_back: set[Connection]) -> None:
         self._hub = hub
+        self._door = door
         self._held_back = held_back
         self._connections = connections
         self._finishing = False
@@ -38,20 +41,24 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._connections.add(self)
         self._session = self._hub.connect(self, f"{peer[0]}:{peer[1]}" if peer else "unknown")
+        self._session.entry.door = self._door
+        self._session.entry.go_on = self.go_on
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to the session, or read them off if it has ended, lest a reset eat our last words."""
         if self._finishing:
             return
         self._session.receive(data)
-        if self._hub.journal.unsaved_bytes > self._hub.limits.unsaved_bytes:
+        if self._session.entry.waiting:
+            self._transport.pause_reading()
+        elif self._hub.journal.unsaved_bytes > self._hub.limits.unsaved_bytes:
             self._held_back.add(self)
             self._session.held = True
             self._transport.pause_reading()
         self._hub.wake()
 
     def go_on(self) -> None:
-        """Read again, because the disk has caught up."""
+        """Read again, because the disk has caught up or the login is done."""
         self._session.held = False
         self._session.pulse.received = self._hub.clock.monotonic()
         if not self._transport.is_closing():
@@ -64,7 +71,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep our direction open for what a leaving client still waits for."""
         self._peer_done = True
-        return self._session.leaving and not self._finishing
+        # TLS has no half of a connection: who says goodbye there must wait for the receipt first.
+        return self._session.leaving and not self._finishing and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Deliver nothing until the client has read."""
@@ -84,8 +92,8 @@ class Connection(asyncio.Protocol):
         if self._finishing or self._transport.is_closing():
             return
         self._finishing = True
-        if self._peer_done:
-            self._transport.close()
+        if self._peer_done or not self._transport.can_write_eof():
+            self._transport.close()  # under TLS it says so, and waits for the client to say so too
             return
         self._transport.resume_reading()
         try:
@@ -93,7 +101,7 @@ class Connection(asyncio.Protocol):
         except OSError:  # the client has reset the connection already
             self._transport.abort()
             return
-        self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.abort)
+        self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)
 
     def close(self) -> None:
         """Close the socket without waiting for the client."""

@@ -101,7 +101,8 @@ class FrameParser:
         stop = nul if nul >= 0 else len(data)
         end = data.find(b"\n\n", start, stop)
         after = end + 2
-        crlf = data.find(b"\n\r\n", start, stop if end < 0 else end)
+        # Its last LF may be the first one of the other when the body begins with LF.
+        crlf = data.find(b"\n\r\n", start, stop if end < 0 else end + 1)
         if crlf >= 0:
             end, after = crlf, crlf + 3
         if end < 0:
@@ -163,6 +164,8 @@ class FrameParser:
             headers: dict[str, str] = dict([line.split(":", 1) for line in lines])
         except ValueError:
             raise Refused("a header has no colon") from None
+        if "" in headers:
+            raise Refused("a header has no name")
         if len(headers) != len(lines):  # the first of a repeated header counts
             headers = dict([line.split(":", 1) for line in reversed(lines)])
         escaped = "\\" in text

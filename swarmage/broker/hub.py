@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
+from swarmage.broker.damaged import set_aside
+from swarmage.broker.events import event
 from swarmage.broker.journal import Journal
 from swarmage.broker.limits import Limits
-from swarmage.broker.message import Message
+from swarmage.broker.message import Damaged, Message
 from swarmage.broker.queue import Queue
-from swarmage.broker.refused import Refused
+from swarmage.broker.quota import Quota
+from swarmage.broker.refused import Refused, no_room
 from swarmage.broker.router import Router
 from swarmage.broker.session import Session, Sink
-from swarmage.broker.store import Store
+from swarmage.broker.store import Page, Store
+from swarmage.broker.waiting import HEAD, HEAD_BYTES, Lane
 from swarmage.clock import SYSTEM_CLOCK, Clock
 
 log = logging.getLogger("swarmage.bus")
@@ -50,6 +55,8 @@ class Hub:
         messages_in: messages accepted since the start.
         messages_out: messages delivered since the start.
         started: when the bus started, on the monotonic clock.
+        durability: what its receipts mean: ``disk``, ``os`` or ``memory``.
+        quota: what may be stored.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Hub:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         name: str = "bus",
         wake: Wake = _nobody,
+        durability: str = "memory",
     ) -> None:
         self.clock = clock
         self.limits = limits
@@ -70,7 +78,9 @@ class Hub:
         self.messages_out = 0
         self.started = clock.monotonic()
         self.wake = wake
-        self.journal = Journal(store, self._arrive, self._progress)
+        self.durability = durability
+        self.quota = Quota(limits)
+        self.journal = Journal(store, self._arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
         self._store = store
         self._name = name
         self._session_numbers = itertools.count(1)
@@ -84,12 +94,20 @@ class Hub:
         """Take over what the store holds and return how many messages that is."""
         loaded = self._store.load()
         self._numbers = itertools.count(loaded.next_number)
+        self.quota.bytes = loaded.bytes
         now, wall_ms = self.clock.monotonic(), self.clock.wall() * 1000
         for message in loaded.messages:
+            if isinstance(message, Damaged):
+                set_aside(self, message)
+                continue
             if message.due > wall_ms:
                 message.release = now + (message.due - wall_ms) / 1000
             self.router.arrive(message)
-        return len(loaded.messages)
+        for (name, priority), count in loaded.backlog.items():
+            self.router.queue(name).waiting.leave_in_store(priority, count)
+        for name in loaded.fading:
+            self.router.queue(name).may_expire = True
+        return len(loaded.messages) + sum(loaded.backlog.values())
 
     def next_number(self) -> int:
         """Return a sequence number nobody had before."""
@@ -104,8 +122,19 @@ class Hub:
             self.sessions[session.id] = session
         return session
 
+    def check(self, messages: Sequence[Message]) -> None:
+        """Refuse messages that belong together when there is no room for all of them.
+
+        Raises:
+            Refused: the disk, the bus or a queue is full.
+        """
+        if self.journal.full is not None and any(message.stored for message in messages):
+            raise no_room(self.journal.full)
+        if self.quota.active:
+            self.quota.check(messages, self.router.queues)
+
     def publish(self, message: Message) -> None:
-        """Accept a message: to the disk first if it is to be stored."""
+        """Accept a message that `check` lets pass: to the disk first if it is to be stored."""
         self.messages_in += 1
         if message.stored:
             self.journal.insert(message)
@@ -126,6 +155,7 @@ class Hub:
 
     def turn(self) -> bool:
         """Do what follows from what came in: hand out, store, write; return whether there is more to do at once."""
+        self.journal.speaker = None
         due = self.router.next_due
         if due is not None and due <= self.clock.monotonic():
             self.router.release_due(self.clock.monotonic())
@@ -152,9 +182,43 @@ class Hub:
             self.messages_out += handed
             for message in expired:
                 self.journal.remove(message)
+            self._feed(queue)
+
+    def _feed(self, queue: Queue) -> None:
+        """Have the next messages of a long queue read before those in memory run out."""
+        for lane in queue.waiting.lanes:
+            if lane.hungry:
+                lane.loading = True
+                page = Page(queue.name, lane.priority, lane.last, HEAD, HEAD_BYTES)
+                self._store.read(page, partial(self._fed, queue, lane))
+
+    def _fed(self, queue: Queue, lane: Lane, read: list[Message] | Exception) -> None:
+        if isinstance(read, Exception):
+            self.journal.failed = read
+        else:
+            if queue.owner is not None:  # a snapshot for somebody who browses: none of it is taken
+                for message in read:
+                    message.stored = False
+            elif lane.paged and not read:
+                log.error(
+                    "%d messages of %s are not in the file any more", lane.paged, queue.name,
+                    extra=event("messages_missing", destination=queue.name, count=lane.paged),
+                )  # fmt: skip
+            queue.waiting.take_page(lane, read)
+            if any(type(message) is Damaged for message in read):
+                self._set_aside(queue)
+            self.mark(queue)
+        self._progress()
+
+    def _set_aside(self, queue: Queue) -> None:
+        for message in queue.waiting.remove(lambda message: isinstance(message, Damaged)):
+            if isinstance(message, Damaged) and message.stored:  # else it is a copy for somebody who browses
+                set_aside(self, message)
 
     def tick(self) -> None:
         """Look after everything that depends on time passing."""
+        self.journal.speaker = None
+        self.journal.tick()
         now = self.clock.monotonic()
         # A loop that was held up itself has not read yet what its peers sent in time.
         late = now - self._ticked > _LATE_SECONDS
@@ -165,6 +229,9 @@ class Hub:
             self._swept = now
             for message in self.router.sweep(self.clock.wall() * 1000):
                 self.journal.remove(message)
+            for queue in self.router.queues.values():
+                if queue.may_expire:
+                    self._feed(queue)
         self.wake()
 
     def _arrive(self, message: Message) -> None:
@@ -172,6 +239,9 @@ class Hub:
 
     def _progress(self) -> None:
         self.wake()
+
+    def _no_room_for(self, session: Session, reason: str) -> None:
+        session.refuse(no_room(reason), counted=False)
 
     def _overflow(self, session: Session, name: str) -> None:
         backlog = self.limits.private_backlog

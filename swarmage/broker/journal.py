@@ -5,14 +5,20 @@ From: session.  To: store, and then back to queues and receipts.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from swarmage.broker.message import Message
+from swarmage.broker.events import event
+from swarmage.broker.message import Damaged, Message
+from swarmage.broker.quota import Quota
+from swarmage.broker.sqlite_damage import StoreFull
 from swarmage.broker.store import Batch, Store
 
 if TYPE_CHECKING:
     from swarmage.broker.session import Session
+
+log = logging.getLogger("swarmage.bus")
 
 _ROW_OVERHEAD = 200
 
@@ -24,14 +30,18 @@ class Entry:
         batch: what the store gets.
         receipts: RECEIPT frames and who gets them.
         actions: anything else, run after the receipts.
+        authors: whose frames inserted something.
+        removed: what the batch deletes, and whose frame did that; None for nobody's.
     """
 
-    __slots__ = ("actions", "batch", "receipts")
+    __slots__ = ("actions", "authors", "batch", "receipts", "removed")
 
     def __init__(self) -> None:
         self.batch = Batch()
         self.receipts: list[tuple[Session, bytes]] = []
         self.actions: list[Callable[[], None]] = []
+        self.authors: set[Session | None] = set()
+        self.removed: list[tuple[Session | None, Message]] = []
 
     def __bool__(self) -> bool:
         return bool(self.batch or self.receipts or self.actions)
@@ -43,22 +53,49 @@ class Journal:
     Attributes:
         changes: how many changes were noted ever; a frame that moved it needs the disk before its RECEIPT.
         failed: why the store gave up; nothing is stored or confirmed any more then.
+        full: why new messages are refused at the moment.
+        speaker: whose frame is being handled.
     """
 
-    def __init__(self, store: Store, arrive: Callable[[Message], None], progress: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        arrive: Callable[[Message], None],
+        progress: Callable[[], None],
+        *,
+        quota: Quota,
+        refuse: Callable[[Session, str], None],
+    ) -> None:
+        """Begin with nothing noted.
+
+        Args:
+            store: where batches go.
+            arrive: told of each message that is stored, or was done and is not after all.
+            progress: called when something has ended.
+            quota: told of what is stored.
+            refuse: called for each session whose messages could not be stored.
+        """
         self.changes = 0
         self.failed: Exception | None = None
+        self.full: str | None = None
+        self.speaker: Session | None = None
         self._store = store
         self._arrive = arrive
         self._progress = progress
+        self._quota = quota if quota.active else None
+        self._refuse = refuse
         self._open = Entry()
         self._syncing: Entry | None = None
+        self._no_room: Entry | None = None  # deletes and counts that wait for room, as nothing else can
 
     def insert(self, message: Message) -> None:
         """Store the message; it reaches its queue when that has happened."""
         self.changes += 1
         batch = self._open.batch
         batch.inserts.append(message)
+        self._open.authors.add(self.speaker)
+        if self._quota is not None:
+            self._quota.inserted(message)
         batch.size += len(message.head) + len(message.body) + _ROW_OVERHEAD
 
     def remove(self, message: Message) -> None:
@@ -66,6 +103,9 @@ class Journal:
         if message.stored:
             self.changes += 1
             self._open.batch.deletes.append(message.id)
+            self._open.removed.append((self.speaker, message))
+            if self._quota is not None:
+                self._quota.removed(message)
 
     def recount(self, message: Message) -> None:
         """Store the message's delivery count."""
@@ -100,8 +140,11 @@ class Journal:
         """Submit what was collected, unless a commit is running, whose end will do it."""
         if not self.collecting:
             return
-        entry = self._syncing = self._open
-        self._open = Entry()
+        entry, self._open = self._open, Entry()
+        self._submit(entry)
+
+    def _submit(self, entry: Entry) -> None:
+        self._syncing = entry
         if entry.batch:
             self._store.submit(entry.batch, self._done)
         else:
@@ -109,13 +152,72 @@ class Journal:
 
     def _done(self, error: Exception | None) -> None:
         entry, self._syncing = self._syncing, None
-        if error is not None or entry is None:
+        if isinstance(error, StoreFull) and entry is not None:
+            self._give_up_inserts(entry, str(error))
+        elif error is not None or entry is None:
             self.failed = error
         else:
             for message in entry.batch.inserts:
+                if self._quota is not None:
+                    self._quota.arrived(message)
                 self._arrive(message)
             for session, receipt in entry.receipts:
                 session.write(receipt)
             for action in entry.actions:
                 action()
+        self._progress()
+
+    def _give_up_inserts(self, entry: Entry, reason: str) -> None:
+        """Refuse what a full disk has no room for, and store the rest.
+
+        Who sent something loses the acks of this batch too: in a transaction they are one with what was sent, and what
+        is acked without its result would be lost.
+        """
+        if self.full is None:
+            log.error("%s: new messages are refused", reason, extra=event("disk_full", reason=reason))
+        self.full = reason
+        if not entry.batch.inserts:
+            self._syncing = self._no_room = entry
+            return
+        rest = Entry()
+        rest.batch.counts = entry.batch.counts
+        rest.receipts = [(session, receipt) for session, receipt in entry.receipts if session not in entry.authors]
+        rest.actions = entry.actions
+        if self._quota is not None:
+            for message in entry.batch.inserts:
+                self._quota.arrived(message)
+                self._quota.removed(message)
+        for author, message in entry.removed:
+            if author not in entry.authors or (author is None and not isinstance(message, Damaged)):
+                rest.removed.append((author, message))
+                rest.batch.deletes.append(message.id)
+            else:
+                self._take_back(author, message)
+        for session in entry.authors:
+            if session is not None:
+                self._refuse(session, reason)
+        self._submit(rest)
+
+    def _take_back(self, author: Session | None, message: Message) -> None:
+        if self._quota is not None:
+            self._quota.kept(message)
+        if author is not None:  # else it is a damaged one, which is found again where it is
+            self._arrive(message)
+
+    def tick(self) -> None:
+        """Try again what waits for room on the disk, and whether there is some for new messages."""
+        if self._no_room is not None:
+            entry, self._no_room = self._no_room, None
+            self._submit(entry)
+        elif self.full is not None and self._syncing is None and self.failed is None:
+            self._syncing = Entry()
+            self._store.submit(Batch(), self._probed)
+
+    def _probed(self, error: Exception | None) -> None:
+        self._syncing = None
+        if error is None:
+            log.info("the disk has room again: new messages are taken", extra=event("disk_has_room"))
+            self.full = None
+        elif not isinstance(error, StoreFull):
+            self.failed = error
         self._progress()

@@ -1,4 +1,4 @@
-"""How much one connection may take of this process, in one frozen value."""
+"""How much one connection may take of this process, and all of them of the disk, in one frozen value."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class Limits:
         private_backlog: messages that may wait for one topic subscription or in one temporary queue.
         output_bytes: what may wait to be written to one connection before its subscriptions pause.
         unsaved_bytes: what may wait for the disk before the bus stops reading from its senders.
+        stored_bytes: what may be stored, about; None for whatever the disk has room for.
+        queue_messages: messages that one queue may hold, delivered ones among them; None for any number.
     """
 
     body_bytes: int = 4 * 1024 * 1024
@@ -36,3 +38,5 @@ class Limits:
     private_backlog: int = 100_000
     output_bytes: int = 256 * 1024
     unsaved_bytes: int = 64 * 1024 * 1024
+    stored_bytes: int | None = None
+    queue_messages: int | None = None

@@ -58,3 +58,17 @@ class Message:
         other.priority = self.priority
         other.expires = self.expires
         return other
+
+
+class Damaged(Message):
+    """What a store holds of a message that is not as it was written.
+
+    Attributes:
+        reason: what does not fit.
+    """
+
+    __slots__ = ("reason",)
+
+    def __init__(self, number: int, destination: str, head: bytes, body: bytes, reason: str) -> None:
+        super().__init__(number, destination, head, body)
+        self.reason = reason

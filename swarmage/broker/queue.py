@@ -52,13 +52,15 @@ class Queue:
         waiting, takers = self.waiting, self.takers
         handed = 0
         expired: list[Message] = []
-        while waiting.count and takers:
+        while takers:
             taker = takers[0]
             if taker.credit <= 0 or taker.session.choked:
                 takers.popleft()
                 taker.listed = False
                 continue
             message = waiting.pop()
+            if message is None:
+                break
             if message.expires and message.expires <= wall_ms:
                 expired.append(message)
                 continue

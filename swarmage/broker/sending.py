@@ -11,6 +11,7 @@ from swarmage.broker.encoding import escape
 from swarmage.broker.frames import Frame
 from swarmage.broker.message import Message
 from swarmage.broker.refused import Refused
+from swarmage.broker.rights import check_send
 from swarmage.broker.router import QUEUE, TEMPORARY
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def build(session: Session, frame: Frame) -> Message:
     target = destination
     if not destination.startswith(QUEUE) or destination == QUEUE:
         target = hub.router.resolve(session, destination)
+    check_send(session, target)
     plain = frame.plain is not None
     special = not _OPTIONS.isdisjoint(headers)
     if special and headers.get("reply-to", "").startswith(TEMPORARY):

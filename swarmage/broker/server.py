@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
+import os
 import secrets
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from swarmage.broker.connection import Connection
+from swarmage.broker.connection import LINGER_SECONDS, Connection
+from swarmage.broker.door import Door
+from swarmage.broker.events import event
 from swarmage.broker.hub import TICK_SECONDS, Hub
 from swarmage.broker.limits import Limits
 from swarmage.broker.sqlite_store import SqliteStore
 from swarmage.broker.store import MemoryStore, Store
+from swarmage.broker.tls import is_loopback
+from swarmage.broker.users import UserFile
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import ConfigError
+from swarmage.errors import BusFailed, ConfigError
 
 log = logging.getLogger("swarmage.bus")
 
+STOP_SECONDS = 10.0
+"""What the disk gets to take in the rest when the bus stops."""
+
 _BACKLOG = 1024
+_HASHERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # threads that check passcodes: the bus keeps a core of its own
 
 
 class BusServer:
@@ -32,7 +42,7 @@ class BusServer:
         port: the TCP port, the real one after `start`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, by keyword only
         self,
         *,
         host: str,
@@ -41,15 +51,35 @@ class BusServer:
         users: Mapping[str, str],
         clock: Clock = SYSTEM_CLOCK,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        tls: ssl.SSLContext | None = None,
+        users_file: Path | None = None,
+        durability: str = "disk",
     ) -> None:
+        """Take the settings; nothing starts before `start`.
+
+        Args:
+            host: where to listen; another machine can reach it only with TLS and users.
+            port: TCP port, 0 for any.
+            data: the folder of the messages, None for memory only.
+            users: the first users and their passcodes, who may do everything.
+            clock: where time comes from.
+            limits: what is granted before it is refused.
+            tls: the certificate and key, None for no TLS.
+            users_file: more users, with hashed passcodes and rights; read again whenever it is written.
+            durability: what a receipt means: on the ``disk``, or only handed to the ``os``, which a power loss takes.
+        """
         self.port = port
+        self._tls = tls
+        self._users_file = users_file
         self._host = host
         self._data = data
+        self._durability = durability if data is not None else "memory"
         self._users = users
         self._clock = clock
         self._limits = limits
         self._connections: set[Connection] = set()
         self._held_back: set[Connection] = set()
+        self._hashers = ThreadPoolExecutor(_HASHERS, "passcodes")  # its threads start with the first passcode to hash
         self._turning = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: float | None = None
@@ -60,23 +90,30 @@ class BusServer:
         Raises:
             ConfigError: the address or the store cannot be used; the message says which and why.
         """
-        _check_loopback(self._host)
+        self._check_host()
+        self._door = Door(
+            self._users, self._clock, UserFile(self._users_file) if self._users_file else None, self._offload
+        )
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._progress = asyncio.Event()
         self._store = self._make_store()
         name = secrets.token_hex(4)
         self._hub = Hub(
-            store=self._store, users=self._users, clock=self._clock, limits=self._limits, name=name, wake=self._wake
-        )
+            store=self._store, users=self._users, clock=self._clock, limits=self._limits, name=name, wake=self._wake,
+            durability=self._durability,
+        )  # fmt: skip
         host = "127.0.0.1" if self._host == "localhost" else self._host
         try:
             self._server = await self._loop.create_server(
-                lambda: Connection(self._hub, self._connections, self._held_back),
+                lambda: Connection(self._hub, self._door, self._connections, self._held_back),
                 host,
                 self.port,
                 backlog=_BACKLOG,
                 start_serving=False,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._limits.login_seconds if self._tls else None,
+                ssl_shutdown_timeout=LINGER_SECONDS if self._tls else None,
             )
         except OSError as error:
             raise ConfigError(
@@ -90,13 +127,24 @@ class BusServer:
             raise
         self._ticker = self._loop.call_later(TICK_SECONDS, self._tick)
         await self._server.start_serving()
-        where = self._data if self._data is not None else "memory only"
-        log.info("listening on %s:%d, messages in %s, %d of them waiting", self._host, self.port, where, waiting)
+        where = f"messages in {self._data}" if self._data is not None else "messages in memory only"
+        fields = event(
+            "started", host=self._host, port=self.port, tls=bool(self._tls), waiting=waiting,
+            data=str(self._data or ""), durability=self._durability,
+        )  # fmt: skip
+        how = " with TLS" if self._tls else ""
+        text = "listening on %s:%d%s, %s, durability %s, %d of them waiting"
+        log.info(text, self._host, self.port, how, where, self._durability, waiting, extra=fields)
+
+    def _check_host(self) -> None:
+        if is_loopback(self._host) or (self._tls and self._users and all(self._users.values())):
+            return
+        raise ConfigError(f"the bus opens {self._host!r} to other machines only with TLS and users with passcodes")
 
     def _make_store(self) -> Store:
         if self._data is None:
             return MemoryStore()
-        return SqliteStore(self._data, self._loop.call_soon_threadsafe)
+        return SqliteStore(self._data, self._loop.call_soon_threadsafe, durability=self._durability)
 
     async def serve(self) -> None:
         """Run until `stop` is called.
@@ -109,17 +157,26 @@ class BusServer:
         self._held_back.clear()
         for connection in self._connections:
             connection.hold()
+        try:
+            await asyncio.wait_for(self._store_the_rest(), STOP_SECONDS)
+        except TimeoutError:
+            self._hub.journal.failed = BusFailed(
+                f"the disk of {self._data} took in {STOP_SECONDS:g} s not all that was received; what is missing has no"
+                " receipt, and what is not deleted is delivered again"
+            )
+        await self._close()
+        if self._hub.journal.failed is not None:
+            log.error("%s", self._hub.journal.failed, extra=event("failed", reason=str(self._hub.journal.failed)))
+            raise self._hub.journal.failed
+        log.info("stopped", extra=event("stopped"))
+
+    async def _store_the_rest(self) -> None:
         while not self._hub.journal.idle and self._hub.journal.failed is None:
             self._wake()
             self._progress.clear()
             await self._progress.wait()
-        self._close()
-        if self._hub.journal.failed is not None:
-            log.error("%s", self._hub.journal.failed)
-            raise self._hub.journal.failed
-        log.info("stopped")
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         self._ticker.cancel()
         if self._timer is not None:
             self._timer.cancel()
@@ -128,12 +185,24 @@ class BusServer:
         self._hub.turn()
         for connection in list(self._connections):
             connection.close()
+        deadline = self._loop.time() + LINGER_SECONDS
+        while self._connections and self._loop.time() < deadline:  # the last receipts may still be on their way
+            await asyncio.sleep(0.01)
         self._store.close()
+        self._hashers.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
         """End `serve`; may be called from any thread and from a signal handler, and twice."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended already
             self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _offload(self, work: Callable[[], bool], done: Callable[[bool], None]) -> None:
+        def finished(future: asyncio.Future[bool]) -> None:
+            if not future.cancelled():
+                done(future.exception() is None and future.result())
+                self._wake()
+
+        self._loop.run_in_executor(self._hashers, work).add_done_callback(finished)
 
     def _wake(self) -> None:
         if not self._turning:
@@ -176,14 +245,3 @@ class BusServer:
     def _tick(self) -> None:
         self._hub.tick()
         self._ticker = self._loop.call_later(TICK_SECONDS, self._tick)
-
-
-def _check_loopback(host: str) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigError(
-            f"the bus listens on this machine only in this version, not on {host!r}; use 127.0.0.1, ::1 or localhost"
-        )

@@ -6,11 +6,15 @@ From: connection (bytes).  To: commands, and back to the connection.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from swarmage.broker.commands import COMMANDS
 from swarmage.broker.encoding import encode, receipt
+from swarmage.broker.entry import Entry
+from swarmage.broker.events import event
 from swarmage.broker.frames import Frame, FrameParser
 from swarmage.broker.login import log_in
 from swarmage.broker.message import Message
@@ -62,6 +66,7 @@ class Session:
         choked: whether its subscriptions pause because it reads more slowly than it is written to.
         held: whether its bytes are left in the socket because the disk is behind, so that its silence means nothing.
         pulse: heart-beats.
+        entry: the login, and what it allows.
     """
 
     def __init__(self, hub: Hub, sink: Sink, name: str, peer: str) -> None:
@@ -78,6 +83,7 @@ class Session:
         self.choked = False
         self.held = False
         self.pulse = Pulse(hub.clock.monotonic())
+        self.entry = Entry(self)
         self._frame: Frame | None = None
         self._sink = sink
         self._paused = False
@@ -89,14 +95,20 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Handle what the client sent."""
         self.pulse.received = self.hub.clock.monotonic()
-        if self.state is State.LEAVING or self.state is State.CLOSED:
+        if self.state is State.LEAVING or self.state is State.CLOSED or self.entry.keeps(data):
             return
+        self.take(self.parser.feed(data))
+
+    def take(self, frames: Iterator[Frame]) -> None:
+        """Handle frames, until the session is over or its login takes time."""
+        self.hub.journal.speaker = self
         try:
-            for frame in self.parser.feed(data):
+            for frame in frames:
                 self._frame = frame
                 self._handle(frame)
                 self._frame = None
                 if self.state is not State.OPEN:
+                    self.entry.keep(frames)
                     break
         except Refused as refusal:
             self.refuse(refusal)
@@ -170,17 +182,18 @@ class Session:
         for subscription in self.subscriptions.values():
             subscription.wake()
 
-    def refuse(self, refusal: Refused) -> None:
+    def refuse(self, refusal: Refused, *, counted: bool = True) -> None:
         """Answer with ERROR, which names the frame at hand if there is one, and end the connection."""
         if self.state is State.CLOSED:
             return
-        log.warning("%s: refused: %r", self.peer, str(refusal))
+        fields = event("refused", peer=self.peer, reason=str(refusal))
+        log.warning("%s: refused: %r", self.peer, str(refusal), extra=fields)
         headers = {"message": str(refusal), "content-type": "text/plain", **refusal.headers}
         wanted = self._frame.headers.get("receipt") if self._frame is not None else None
         if wanted is not None:
             headers["receipt-id"] = wanted
         self.write(encode("ERROR", headers, str(refusal).encode() + b"\n", version=self.version))
-        self._end(counted=True)
+        self._end(counted=counted)
 
     def leave(self, wanted: str | None) -> None:
         """Begin a graceful end: give everything back, confirm once all earlier work is durable, close."""
@@ -189,11 +202,8 @@ class Session:
         journal = self.hub.journal
         if wanted is not None:
             journal.confirm(self, receipt(wanted, self.version))
-        journal.after(self._left)
+        journal.after(partial(self._end, counted=False))
         self.hub.wake()
-
-    def _left(self) -> None:
-        self._end(counted=False)
 
     @property
     def leaving(self) -> bool:
@@ -204,9 +214,9 @@ class Session:
         """Take note that the connection is gone."""
         if self.state is State.CLOSED:
             return
-        held = len(self.unacked)
         if self.state is State.OPEN:
-            log.info("%s: connection lost, %d messages given back", self.peer, held)
+            fields = event("connection_lost", peer=self.peer, given_back=len(self.unacked))
+            log.info("%s: connection lost, %d messages given back", self.peer, len(self.unacked), extra=fields)
         self._output = []
         self._end(counted=self.state is not State.LEAVING)
 
@@ -217,6 +227,7 @@ class Session:
 
     def _end(self, *, counted: bool) -> None:
         release(self, counted=counted)
+        self.entry.close()
         self.state = State.CLOSED
         self.hub.sessions.pop(self.id, None)
         if not self._closing:
@@ -232,10 +243,9 @@ class Session:
 
     def tick(self, now: float, *, forgiving: bool) -> None:
         """Send a heart-beat when one is due, and end a connection that is silent for too long."""
-        limit = self.hub.limits.login_seconds
-        if self.state is State.LOGIN and self.pulse.age(now) > limit:
-            self.refuse(Refused(f"no CONNECT within {limit:g} s"))
-        elif not forgiving and not self.held and (silence := self.pulse.silent_for(now)):
+        if self.state is State.LOGIN:
+            self.entry.tick(now)
+        elif self.state is State.OPEN and not (forgiving or self.held) and (silence := self.pulse.silent_for(now)):
             self.refuse(Refused(f"no sign of life for {silence:.1f} s"))
         elif self.pulse.beat_due(now):
             self.write(b"\n")

@@ -1,37 +1,29 @@
 """Messages in one SQLite file, written by one thread.
 
-Python's sqlite3 lets go of the interpreter lock at each step of a statement and takes it back afterwards, which is
-slow while the event loop is busy. So a batch is written in few steps: many rows an INSERT, all ids in one DELETE.
+What is written and read stands in sqlite_rows; here is the thread that does it, and what may go wrong with the disk.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from swarmage.broker.message import Message
-from swarmage.broker.store import Batch, Done, Loaded
-from swarmage.errors import BusFailed, ConfigError
+from swarmage.broker.reserve import BYTES, Reserve
+from swarmage.broker.sqlite_damage import StoreFull, cannot_go_on, cannot_open, is_full
+from swarmage.broker.sqlite_file import FILE_NAME, Connect, connect, open_file
+from swarmage.broker.sqlite_rows import Rows
+from swarmage.broker.store import Batch, Done, Loaded, Page, Read
+from swarmage.errors import ConfigError
 
-FILE_NAME = "bus.db"
-_VERSION = 1
+CLOSE_SECONDS = 10.0
+"""How long `SqliteStore.close` waits for a disk that does not answer."""
+
 _NUMBERS_A_RUN = 1 << 40
-_CHUNKS = (256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
-_ROW = "(?,?,?,?,?,?,?,?)"
-_SCHEMA = """
-CREATE TABLE message (
-    id INTEGER PRIMARY KEY, destination TEXT NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,
-    priority INTEGER NOT NULL, count INTEGER NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL
-);
-CREATE TABLE run (number INTEGER NOT NULL);
-INSERT INTO run VALUES (0);
-"""
 
 
 class SqliteStore:
@@ -40,10 +32,30 @@ class SqliteStore:
     The connection belongs to the writer thread alone. ``hand_over`` runs a call in the thread of the event loop.
     """
 
-    def __init__(self, directory: Path, hand_over: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        hand_over: Callable[[Callable[[], None]], object],
+        *,
+        durability: str = "disk",
+        reserve_bytes: int = BYTES,
+        connecting: Connect = connect,
+    ) -> None:
+        """Take the settings; nothing is opened before `load`.
+
+        Args:
+            directory: where the file is.
+            hand_over: see above.
+            durability: ``disk`` or ``os``.
+            reserve_bytes: how much of the disk is kept free for deletes.
+            connecting: opens the file; tests have faults of a disk in there.
+        """
         self.path = directory / FILE_NAME
         self._hand_over = hand_over
-        self._jobs: SimpleQueue[tuple[Batch, Done] | None] = SimpleQueue()
+        self._durability = durability
+        self._reserve_bytes = reserve_bytes
+        self._connecting = connecting
+        self._jobs: SimpleQueue[Callable[[Rows], bool] | None] = SimpleQueue()
         self._loaded: SimpleQueue[Loaded | Exception] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bus-store", daemon=True)
 
@@ -60,110 +72,100 @@ class SqliteStore:
         return loaded
 
     def submit(self, batch: Batch, done: Done) -> None:
-        """Hand the batch to the writer thread."""
-        self._jobs.put((batch, done))
+        """Hand the batch to the writer thread; an empty one asks whether the disk has room again.
+
+        ``done`` gets `StoreFull` when it has none; then nothing of the batch was stored, and it may be tried again.
+        """
+        self._jobs.put(partial(self._write if batch else self._make_room, batch, done))
+
+    def read(self, page: Page, done: Read) -> None:
+        """Have the writer thread read the page when it has written what was submitted before."""
+        self._jobs.put(partial(self._read, page, done))
 
     def close(self) -> None:
-        """Wait until what was submitted is written."""
+        """Wait until what was submitted is written, for a while."""
         self._jobs.put(None)
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         try:
             connection, loaded = self._open()
-        except (sqlite3.Error, OSError, ConfigError) as error:
-            self._loaded.put(error if isinstance(error, ConfigError) else self._explain(error))
+        except Exception as error:  # noqa: BLE001 - whoever called load() waits for an answer
+            known = isinstance(error, sqlite3.Error | OSError | ConfigError)
+            self._loaded.put(cannot_open(self.path, error) if known else error)
             return
         self._loaded.put(loaded)
         del loaded  # the backlog belongs to the queues; this frame lives as long as the bus
-        while (job := self._jobs.get()) is not None:
-            batch, done = job
-            failure = self._try(connection, batch)
-            self._hand_over(partial(done, failure))
-            if failure is not None:
-                break
-        connection.close()
+        rows = Rows(connection)
+        while (job := self._jobs.get()) is not None and job(rows):
+            pass
+        with contextlib.suppress(sqlite3.Error):  # what is left in the log, the next start carries over
+            connection.close()
 
-    def _try(self, connection: sqlite3.Connection, batch: Batch) -> BusFailed | None:
+    def _write(self, batch: Batch, done: Done, rows: Rows) -> bool:
         try:
-            _write(connection, batch)
+            rows.write(batch)
         except BaseException as error:  # noqa: BLE001 - also no memory: who waits for a receipt must be told
+            if is_full(error) and self._clear(rows):
+                self._hand_over(partial(done, StoreFull(f"the disk of {self.path.parent} is full")))
+                return True
             # What a failed fsync left behind is unknown, so it is never tried again.
-            return BusFailed(f"the bus cannot write {self.path}: {error}; see to the disk, then start it again")
-        return None
+            self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
+            return False
+        self._hand_over(partial(done, None))
+        return True
+
+    def _clear(self, rows: Rows) -> bool:
+        """Undo a batch that has no room and make some for deletes; return whether the file is as before."""
+        try:
+            rows.roll_back()
+            self._reserve.give_up()
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as error:
+                return is_full(error)
+        except (sqlite3.Error, OSError):
+            return False
+        return True
+
+    def _make_room(self, _: Batch, done: Done, rows: Rows) -> bool:
+        try:
+            free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+            page = self._connection.execute("PRAGMA page_size").fetchone()[0]
+            there = self._reserve.make(reusable=free * page)
+        except (sqlite3.Error, OSError) as error:
+            self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
+            return False
+        self._hand_over(partial(done, None if there else StoreFull(f"the disk of {self.path.parent} is full")))
+        return True
+
+    def _read(self, page: Page, done: Read, rows: Rows) -> bool:
+        try:
+            self._hand_over(partial(done, rows.read(page)))
+        except (sqlite3.Error, OSError) as error:
+            self._hand_over(partial(done, cannot_go_on(self.path, "read", error)))
+            return False
+        return True
 
     def _open(self) -> tuple[sqlite3.Connection, Loaded]:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+        connection = open_file(self.path, self._durability, self._connecting)
         try:
+            self._reserve = Reserve(self.path.parent, self._reserve_bytes)
+            self._reserve.make()
             return connection, self._prepare(connection)
         except BaseException:
             connection.close()
             raise
 
     def _prepare(self, connection: sqlite3.Connection) -> Loaded:
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("BEGIN IMMEDIATE")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={_VERSION}")
-        elif version != _VERSION:
-            raise ConfigError(f"{self.path} was written by another version of the bus (format {version})")
-        run = connection.execute("UPDATE run SET number = number + 1 RETURNING number").fetchone()[0]
-        connection.execute("COMMIT")
-        rows = connection.execute(
-            "SELECT id, destination, due, expires, priority, count, head, body FROM message ORDER BY id"
-        )
+        self._connection = connection
+        run = connection.execute("UPDATE run SET number = number + 1 RETURNING number").fetchall()[0][0]
+        loaded = Rows(connection).load()
         # Each run has its own range of numbers, so none is used twice although done messages leave no trace.
-        return Loaded(run * _NUMBERS_A_RUN, [_message(*row) for row in rows])
-
-    def _explain(self, error: sqlite3.Error | OSError) -> ConfigError:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            return ConfigError(f"{self.path} is in use by another bus; stop that one or give this one another folder")
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            return ConfigError(f"{self.path} is damaged or no file of the bus ({error}); restore it or move it away")
-        return ConfigError(f"{self.path} cannot be opened: {error}")
-
-
-def _message(
-    number: int, destination: str, due: int, expires: int, priority: int, count: int, head: bytes, body: bytes
-) -> Message:
-    message = Message(number, destination, head, body)
-    message.due = due
-    message.expires = expires
-    message.priority = priority
-    message.count = count
-    message.stored = True
-    return message
-
-
-def _write(connection: sqlite3.Connection, batch: Batch) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    _insert(connection, batch.inserts)
-    if batch.counts:
-        connection.executemany("UPDATE message SET count = ? WHERE id = ?", _swapped(batch.counts.items()))
-    if batch.deletes:
-        ids = json.dumps(batch.deletes)
-        connection.execute("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    connection.execute("COMMIT")
-
-
-def _swapped(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(count, number) for number, count in pairs]
-
-
-def _insert(connection: sqlite3.Connection, messages: list[Message]) -> None:
-    start, left = 0, len(messages)
-    for size in _CHUNKS:
-        while left >= size:
-            values: list[object] = []
-            for m in messages[start : start + size]:
-                values += (m.id, m.destination, m.due, m.expires, m.priority, m.count, m.head, m.body)
-            connection.execute("INSERT INTO message VALUES " + ",".join([_ROW] * size), values)  # noqa: S608 - question marks only
-            start += size
-            left -= size
+        loaded.next_number = run * _NUMBERS_A_RUN
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        loaded.bytes = (pages - free) * size
+        return loaded

@@ -32,11 +32,11 @@ def answer(session: Session, frame: Frame) -> None:
     headers = {"destination": target, "content-type": "application/json", "persistent": "false"}
     if "correlation-id" in frame.headers:
         headers["correlation-id"] = frame.headers["correlation-id"]
-    body = msgspec.json.encode(collect(session.hub))
+    body = msgspec.json.encode(collect(session.hub, session.entry.door.failures))
     session.hub.router.arrive(build(session, Frame("SEND", headers, body)))
 
 
-def collect(hub: Hub) -> dict[str, Any]:
+def collect(hub: Hub, login_failures: int) -> dict[str, Any]:
     """Return the statistics."""
     shared = [queue for queue in hub.router.queues.values() if queue.name.startswith(QUEUE)]
     return {
@@ -44,8 +44,11 @@ def collect(hub: Hub) -> dict[str, Any]:
             "server": SERVER,
             "version": VERSION,
             "pid": os.getpid(),
+            "durability": hub.durability,
+            "refusing": hub.journal.full,
             "uptime": round(hub.clock.monotonic() - hub.started, 3),
             "connections": len(hub.sessions),
+            "login_failures": login_failures,
             "messages_in": hub.messages_in,
             "messages_out": hub.messages_out,
             "messages_waiting": sum(queue.waiting.count for queue in shared),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -37,15 +39,44 @@ class Loaded:
 
     Attributes:
         next_number: the first sequence number that was never used.
-        messages: all of them, in order of their numbers.
+        messages: those that are to be kept in memory, in order of their numbers.
+        backlog: by destination and priority, how many more there are that `Store.read` brings.
+        fading: destinations among them that hold messages with an expiry.
+        bytes: what all of them take.
     """
 
     next_number: int = 1
     messages: list[Message] = field(default_factory=list)
+    backlog: dict[tuple[str, int], int] = field(default_factory=dict)
+    fading: set[str] = field(default_factory=set)
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which messages to read: the next ones of a queue and priority, in order of their numbers.
+
+    Attributes:
+        destination: the queue's name.
+        priority: of the messages.
+        after: a number; only higher ones are wanted.
+        most: no more of them than this.
+        most_bytes: nor, behind the first, more bytes than this.
+    """
+
+    destination: str
+    priority: int
+    after: int
+    most: int
+    most_bytes: int
 
 
 Done = Callable[[Exception | None], None]
-"""Called once a batch is durable, or with the reason why it is not."""
+"""Called once a batch is durable, or with the reason why it is not: `StoreFull` means that nothing of it was stored and
+that it may be tried again, everything else that the store has given up."""
+
+Read = Callable[[list[Message] | Exception], None]
+"""Called with the messages of a page, some of which may be `Damaged`, or with the reason why they cannot be read."""
 
 
 class Store(Protocol):
@@ -56,7 +87,14 @@ class Store(Protocol):
         ...
 
     def submit(self, batch: Batch, done: Done) -> None:
-        """Make the batch durable, then call ``done``; the caller submits one at a time."""
+        """Make the batch durable, then call ``done``; the caller submits one at a time.
+
+        After `StoreFull`, an empty batch asks whether there is room again.
+        """
+        ...
+
+    def read(self, page: Page, done: Read) -> None:
+        """Call ``done`` with the page, as it is after everything submitted before."""
         ...
 
     def close(self) -> None:
@@ -73,17 +111,24 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.messages: dict[int, Message] = {}
+        self._lanes: dict[tuple[str, int], list[int]] = {}  # numbers in order, those of done messages among them
         self._next_number = 1
 
     def load(self) -> Loaded:
         """Return what an earlier bus on the same object left, which is what a restart looks like in tests."""
-        return Loaded(self._next_number, [self.messages[number] for number in sorted(self.messages)])
+        held = [_again(message) for _, message in sorted(self.messages.items()) if message.due]
+        due = [message for message in self.messages.values() if not message.due]
+        backlog = Counter((message.destination, message.priority) for message in due)
+        fading = {message.destination for message in due if message.expires}
+        return Loaded(self._next_number, held, dict(backlog), fading)
 
     def submit(self, batch: Batch, done: Done) -> None:
         """Apply the batch."""
         for message in batch.inserts:
             self.messages[message.id] = message
             self._next_number = max(self._next_number, message.id + 1)
+            if not message.due:
+                self._lanes.setdefault((message.destination, message.priority), []).append(message.id)
         for number, count in batch.counts.items():
             if number in self.messages:
                 self.messages[number].count = count
@@ -91,5 +136,20 @@ class MemoryStore:
             self.messages.pop(number, None)
         done(None)
 
+    def read(self, page: Page, done: Read) -> None:
+        """Look the page up."""
+        key = (page.destination, page.priority)
+        alive = [number for number in self._lanes.get(key, ()) if number in self.messages]
+        self._lanes[key] = alive
+        start = bisect.bisect_right(alive, page.after)
+        done([_again(self.messages[number]) for number in alive[start : start + page.most]])
+
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _again(message: Message) -> Message:
+    """Return a message as a durable store would: another object."""
+    other = message.copy(message.id)
+    other.count, other.due, other.stored = message.count, message.due, True
+    return other

@@ -13,6 +13,7 @@ from swarmage.broker.message import Message
 from swarmage.broker.queue import Queue
 from swarmage.broker.refused import Refused
 from swarmage.broker.release import drop
+from swarmage.broker.rights import check_subscribe
 from swarmage.broker.router import QUEUE, REPLY, TEMPORARY, TOPIC
 from swarmage.broker.sending import whole
 from swarmage.broker.subscription import DEFAULT_PREFETCH, UNLIMITED, Subscription
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from swarmage.broker.session import Session
 
 _MODES = {"auto", "client", "client-individual"}
+_LONGEST_TOPIC = 255  # every message to a topic is compared with every pattern
 
 
 def subscribe(session: Session, frame: Frame) -> None:
@@ -51,10 +53,14 @@ def attach(session: Session, key: str, destination: str, *, name: str, mode: str
     Raises:
         Refused: there are too many subscriptions, or the destination cannot be subscribed to.
     """
-    if len(session.subscriptions) >= session.hub.limits.subscriptions:
-        raise Refused(f"more than {session.hub.limits.subscriptions} subscriptions")
+    _check_room(session)
     full, queue = _find(session, destination)
     return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch)
+
+
+def _check_room(session: Session) -> None:
+    if len(session.subscriptions) >= session.hub.limits.subscriptions:
+        raise Refused(f"more than {session.hub.limits.subscriptions} subscriptions")
 
 
 def _start(
@@ -81,7 +87,10 @@ def _find(session: Session, destination: str) -> tuple[str, Queue]:
     if destination.startswith(REPLY):
         raise Refused("a reply queue belongs to the connection that made it")
     full = router.resolve(session, destination)
+    check_subscribe(session, full)
     if full.startswith(TOPIC):
+        if len(full) > _LONGEST_TOPIC:
+            raise Refused(f"a topic to subscribe to is longer than {_LONGEST_TOPIC} characters")
         return full, Queue(full, session)
     return full, router.queue(full)
 
@@ -95,10 +104,12 @@ def _prefetch(headers: dict[str, str]) -> int:
 
 def _browse(session: Session, key: str, headers: dict[str, str], destination: str) -> None:
     """Show what is there through a private queue of copies, so that a slow reader is waited for as always."""
+    _check_room(session)
     hub = session.hub
     full = hub.router.resolve(session, destination)
     if not full.startswith(QUEUE):
         raise Refused("only queues can be browsed")
+    check_subscribe(session, full)
     snapshot = Queue(full, session)
     shown = hub.router.queue(full)
     in_flight = [
@@ -108,6 +119,9 @@ def _browse(session: Session, key: str, headers: dict[str, str], destination: st
         copy = message.copy(message.id)
         copy.count = message.count
         snapshot.put(copy)
+    for lane in shown.waiting.lanes:  # what is in the store alone is read from there as the browser reads
+        snapshot.waiting.leave_in_store(lane.priority, lane.paged)
+        snapshot.waiting.lane(lane.priority).last = lane.last
     end = encode("MESSAGE", {"destination": destination, "browser": "end", "content-length": "0"})
     last = Message(hub.next_number(), full, end[len(b"MESSAGE\n") : -1], b"")
     last.priority = -1

@@ -9,7 +9,7 @@ from swarmage.broker.limits import Limits
 from swarmage.broker.message import Message
 from swarmage.broker.refused import Refused
 
-_FRAME_OVERHEAD = 200
+_STEP_OVERHEAD = 200
 
 
 @dataclass(slots=True)
@@ -23,6 +23,12 @@ class Transaction:
 
     steps: list[Message | Frame] = field(default_factory=list)
     size: int = 0
+
+
+def _size(step: Message | Frame) -> int:
+    if isinstance(step, Message):
+        return len(step.head) + len(step.body) + _STEP_OVERHEAD
+    return sum(len(name) + len(value) for name, value in step.headers.items()) + _STEP_OVERHEAD
 
 
 class Transactions:
@@ -54,9 +60,7 @@ class Transactions:
         if transaction is None:
             raise Refused(f"there is no transaction {name!r}")
         transaction.steps.append(step)
-        transaction.size += len(step.body) + _FRAME_OVERHEAD
-        if isinstance(step, Message):
-            transaction.size += len(step.head)
+        transaction.size += _size(step)
         if sum(each.size for each in self._open.values()) > self._limits.transaction_bytes:
             raise Refused(f"transactions hold more than {self._limits.transaction_bytes} bytes")
 

@@ -1,4 +1,8 @@
-"""Messages that wait, in the order they leave: by priority, inside one priority by number."""
+"""Messages that wait, in the order they leave: by priority, inside one priority by number.
+
+Of a long queue only the head is in memory. What arrives behind it stays where it is safe anyway, in the store, and is
+counted; when the head has become short, the next page is read. So a backlog costs disk, not memory.
+"""
 
 from __future__ import annotations
 
@@ -8,86 +12,166 @@ from collections.abc import Callable, Iterator
 
 from swarmage.broker.message import Message
 
+HEAD = 4_000
+"""Messages of one queue and priority that are kept in memory: some hundredths of a second of work."""
+
+HEAD_BYTES = 4 * 1024 * 1024
+"""Bytes of them, whichever is reached first."""
+
 
 class Lane:
     """Messages of one priority.
 
     Nearly all arrive in order of their number and cost one append. What comes out of order, given back or delayed,
     goes to a heap, so no pattern of returns makes a long queue slow.
+
+    Attributes:
+        priority: of all of them.
+        paged: how many are in the store alone.
+        last: the highest number that ever came into memory; what is in the store alone comes behind it.
+        loading: whether a page is being read.
     """
 
-    __slots__ = ("_in_order", "_out_of_order")
+    __slots__ = ("_bytes", "_in_order", "_out_of_order", "last", "loading", "paged", "priority")
 
-    def __init__(self) -> None:
+    def __init__(self, priority: int) -> None:
+        self.priority = priority
+        self.paged = 0
+        self.last = 0
+        self.loading = False
         self._in_order: deque[Message] = deque()
         self._out_of_order: list[tuple[int, Message]] = []
+        self._bytes = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._in_order or self._out_of_order)
+    def __len__(self) -> int:
+        return len(self._in_order) + len(self._out_of_order)
 
     def __iter__(self) -> Iterator[Message]:
         returned = [message for _, message in sorted(self._out_of_order)]
         return heapq.merge(returned, self._in_order, key=lambda message: message.id)
 
     def put(self, message: Message) -> None:
-        """Add at the place of its number."""
+        """Add at the place of its number, or leave it in the store when there is much before it."""
+        if message.id > self.last and message.stored and not message.due:
+            if self.paged or self.loading or len(self._in_order) >= HEAD or self._bytes >= HEAD_BYTES:
+                self.paged += 1
+                return
+            self.last = message.id
+        self.keep(message)
+
+    def keep(self, message: Message) -> None:
+        """Add at the place of its number, in memory."""
+        self._bytes += len(message.body)
         if self._in_order and message.id < self._in_order[-1].id:
             heapq.heappush(self._out_of_order, (message.id, message))
         else:
             self._in_order.append(message)
 
-    def pop(self) -> Message:
-        """Take the one with the lowest number."""
+    def pop(self) -> Message | None:
+        """Take the one with the lowest number, None when the store has to be read first."""
+        if self.paged and self._ahead:
+            return None
         returned = self._out_of_order
         if returned and (not self._in_order or returned[0][0] < self._in_order[0].id):
-            return heapq.heappop(returned)[1]
-        return self._in_order.popleft()
+            message = heapq.heappop(returned)[1]
+        elif self._in_order:
+            message = self._in_order.popleft()
+        else:
+            return None
+        self._bytes -= len(message.body)
+        return message
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it is time to read the next page."""
+        if self.paged <= 0 or self.loading:
+            return False
+        return (len(self) < HEAD // 2 and self._bytes < HEAD_BYTES // 2) or self._ahead
+
+    @property
+    def _ahead(self) -> bool:
+        """Whether all in memory come behind what is in the store alone: they were held back, or are not stored."""
+        returned, in_order = self._out_of_order, self._in_order
+        return not (returned and returned[0][0] <= self.last) and not (in_order and in_order[0].id <= self.last)
+
+    def take_page(self, page: list[Message]) -> None:
+        """Take in what the store returned for the numbers behind `last`."""
+        self.loading = False
+        # The store may know of more than was counted when it was asked, but never of less, unless it was all.
+        self.paged = max(0, self.paged - len(page)) if page else 0
+        for message in page:
+            self.last = message.id
+            self.keep(message)
 
     def refill(self, messages: list[Message]) -> None:
-        """Hold exactly these, which are in order."""
+        """Hold exactly these in memory, which are in order."""
         self._in_order = deque(messages)
         self._out_of_order = []
+        self._bytes = sum(len(message.body) for message in messages)
 
 
 class Waiting:
     """Messages of all priorities.
 
     Attributes:
-        count: how many wait.
+        count: how many wait, in memory or not.
+        lanes: by falling priority.
     """
 
-    __slots__ = ("_lanes", "_order", "count")
+    __slots__ = ("_by_priority", "count", "lanes")
 
     def __init__(self) -> None:
-        self._lanes: dict[int, Lane] = {}
-        self._order: list[Lane] = []
+        self._by_priority: dict[int, Lane] = {}
+        self.lanes: list[Lane] = []
         self.count = 0
 
     def __iter__(self) -> Iterator[Message]:
-        for lane in self._order:
+        """Go through those in memory."""
+        for lane in self.lanes:
             yield from lane
+
+    def lane(self, priority: int) -> Lane:
+        """Return the lane of a priority, made on first use."""
+        lane = self._by_priority.get(priority)
+        if lane is None:
+            lane = self._by_priority[priority] = Lane(priority)
+            self.lanes = [self._by_priority[each] for each in sorted(self._by_priority, reverse=True)]
+        return lane
 
     def put(self, message: Message) -> None:
         """Add at the place its priority and number give it."""
-        lane = self._lanes.get(message.priority)
+        lane = self._by_priority.get(message.priority)
         if lane is None:
-            lane = self._lanes[message.priority] = Lane()
-            self._order = [self._lanes[priority] for priority in sorted(self._lanes, reverse=True)]
+            lane = self.lane(message.priority)
         lane.put(message)
         self.count += 1
 
-    def pop(self) -> Message:
-        """Take the next one; there must be one."""
-        for lane in self._order:
-            if lane:
+    def leave_in_store(self, priority: int, count: int) -> None:
+        """Count messages that the store has and nobody else."""
+        self.lane(priority).paged += count
+        self.count += count
+
+    def take_page(self, lane: Lane, page: list[Message]) -> None:
+        """Take in a page that was read for a lane."""
+        before = len(lane) + lane.paged
+        lane.take_page(page)
+        self.count += len(lane) + lane.paged - before
+
+    def pop(self) -> Message | None:
+        """Take the next one; None when there is none, or the store has to be read first."""
+        for lane in self.lanes:
+            message = lane.pop()
+            if message is not None:
                 self.count -= 1
-                return lane.pop()
-        raise IndexError("nothing waits")
+                return message
+            if lane.paged:
+                return None
+        return None
 
     def remove(self, unwanted: Callable[[Message], bool]) -> list[Message]:
-        """Take out and return what is not wanted any more."""
+        """Take out and return what is in memory and not wanted any more."""
         removed: list[Message] = []
-        for lane in self._order:
+        for lane in self.lanes:
             kept: list[Message] = []
             for message in lane:
                 (removed if unwanted(message) else kept).append(message)

@@ -20,7 +20,7 @@ from swarmage.bus.dialects.embedded import EmbeddedDialect
 from swarmage.bus.frames import Frame
 from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused
+from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused, TlsFailed
 from swarmage.settings import Address
 from swarmage.wire.message import Message
 
@@ -64,6 +64,7 @@ class Bus:
         Raises:
             BusUnreachable: no bus within `timeout` seconds.
             LoginRefused: the bus does not take the login and passcode.
+            TlsFailed: the bus is not who it should be, or one of the two sides speaks no TLS.
         """
         with self._changed:
             if self._keeper is not None:
@@ -114,7 +115,7 @@ class Bus:
                 if connection is not None and not connection.lost:
                     return connection
                 error, left = self._last_error, deadline - self._clock.monotonic()
-                if self._stopping or left <= 0 or isinstance(error, LoginRefused):
+                if self._stopping or left <= 0 or isinstance(error, LoginRefused | TlsFailed):
                     raise error or BusUnreachable(f"no answer from a bus at {self.address}")
                 self._changed.wait(left)
 

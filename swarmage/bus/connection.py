@@ -1,6 +1,6 @@
 """One life of a TCP connection to the bus. The only file that knows stomp.py.
 
-stomp.py 9 brings the socket, the reading thread and TLS; its frame reading, heart-beats and waiting are replaced here,
+stomp.py 9 brings the socket and the reading thread; its frame reading, heart-beats, waiting and TLS are replaced here,
 because they lose messages, miss heart-beats and hang (docs/decisions). The overrides lean on names that stomp.py does
 not promise: setup.cfg pins the version and a test asserts that the names are there.
 """
@@ -23,8 +23,9 @@ from stomp.transport import Transport
 
 from swarmage.bus.frames import Frame, FrameReader, encode_connect
 from swarmage.bus.receipt import Receipts
+from swarmage.bus.tls import READ_BYTES, encrypt, speaks_tls
 from swarmage.clock import Clock
-from swarmage.errors import BusRefused, BusUnreachable, ConnectionLost, LoginRefused, Unreadable
+from swarmage.errors import BusRefused, BusUnreachable, ConnectionLost, LoginRefused, TlsFailed, Unreadable
 from swarmage.settings import Address
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,14 @@ SILENCE = 2.5
 """Heart-beats without a byte until the other side counts as dead: 10 s."""
 WRITE_SECONDS = 5
 """Seconds that one write may make no headway."""
-READ_BYTES = 1 << 18
+PROBE_SECONDS = 1.0
+"""How long to look for TLS at a bus that ended a plain connection without a word."""
 
 
 class _Transport(Transport):  # type: ignore[misc]  # stomp.py carries no types
-    """stomp.py's transport with its reading mended."""
+    """stomp.py's transport with its reading and its TLS mended."""
+
+    socket: Any
 
     def __init__(self, address: Address, timeout: float, on_frames: Callable[[list[Frame]], None], beat: Any) -> None:
         super().__init__(
@@ -54,6 +58,8 @@ class _Transport(Transport):  # type: ignore[misc]  # stomp.py carries no types
             auto_decode=False,
             recv_bytes=READ_BYTES,
         )
+        self._address = address
+        self._timeout = timeout
         self._reader = FrameReader()
         self._on_frames = on_frames
         self._beat = beat
@@ -64,6 +70,8 @@ class _Transport(Transport):  # type: ignore[misc]  # stomp.py carries no types
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # a write to a bus that reads no more must end some time
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WRITE_SECONDS, 0))
+        if self._address.tls:  # stomp.py goes on with it as with any other socket that blocks
+            self.socket = encrypt(self.socket, self._address, self._timeout)
 
     def _BaseTransport__read_frames(self) -> None:  # noqa: N802 - the name stomp.py's loop calls
         try:
@@ -112,6 +120,7 @@ class Connection:
         self._on_frames = on_frames
         self._on_lost = on_lost
         self._answered = threading.Event()
+        self._closed_here = False
         self._answer: Frame | None = None
         self._write_lock = threading.Lock()
         self._heard = self._spoke = clock.monotonic()
@@ -124,6 +133,7 @@ class Connection:
         Raises:
             BusUnreachable: nobody answers there within `timeout` seconds.
             LoginRefused: the bus does not take the login and passcode.
+            TlsFailed: it is not who it should be, or one of us speaks no TLS.
             BusRefused: it answers something else.
         """
         deadline = self._clock.monotonic() + timeout
@@ -165,6 +175,8 @@ class Connection:
         if not self._answered.is_set():
             raise BusUnreachable(f"what listens at {self._where} does not answer as a STOMP bus")
         if answer is None:
+            if not (self._closed_here or self._address.tls) and speaks_tls(self._address, PROBE_SECONDS):
+                raise TlsFailed(f"what listens at {self._address} speaks TLS: write stomps:// in its URL")
             raise BusUnreachable(f"the bus at {self._address} closed the connection before the login was done")
         if answer.command != "CONNECTED":
             text = answer.headers.get("message", "") or answer.body.decode(errors="replace")[:200]
@@ -232,6 +244,7 @@ class Connection:
 
     def close(self) -> None:
         """End the connection; safe to call twice and from any thread."""
+        self._closed_here = True
         transport = self._transport
         if transport is not None:
             with contextlib.suppress(

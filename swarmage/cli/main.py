@@ -27,6 +27,7 @@ COMMANDS = {
     "drone": Place("serve", "drone", "Run drones on a bus that runs elsewhere."),
     "send": Place("send", "send", "Insert a task, and wait for its result if you like."),
     "status": Place("status", "status", "Show the bus, its queues and the drones."),
+    "keys": Place("keys", "keys", "Show and make keys, certificates and users of the bus."),
     "dead": Place("dead", "dead", "List, show, retry and drop dead letters."),
 }
 

@@ -6,14 +6,17 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from swarmage.cli.arguments import parse_concurrency
+from swarmage.cli.bus_options import keeping_options, log_option
 from swarmage.home import find_home, load_key, record_address
 from swarmage.settings import Address
-from swarmage.supervisor.bus_plan import BusPlan, plan_bus
+from swarmage.supervisor.bus_plan import BusPlan, Listening, plan_bus
+from swarmage.supervisor.keeping import Keeping
 from swarmage.supervisor.logs import log_to_stderr
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.supervisor import Supervisor
@@ -26,23 +29,46 @@ _concurrency = click.option(
 )
 
 
+_listen = click.option("--listen", metavar="HOST:PORT", help="Where to listen; by default where it did before.")
+_tls = click.option("--tls", is_flag=True, help="Encrypt, with the certificate of `swarmage keys tls`.")
+_cert = click.option("--cert", type=click.Path(path_type=Path), metavar="FILE", help="A certificate of your own.")
+_key = click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="The file of its key.")
+
+
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @_processes
 @_concurrency
-def up(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]) -> None:
+@_listen
+@_tls
+@_cert
+@_key
+@keeping_options
+@log_option
+def up(
+    targets: tuple[str, ...],
+    processes: int,
+    concurrency: tuple[str, ...],
+    listen: str | None,
+    *,
+    tls: bool,
+    cert: Path | None,
+    key: Path | None,
+    keeping: Keeping,
+) -> None:
     """Run the embedded bus and, for the TARGETs, drones, on this machine.
 
     A TARGET is a module or package of Workers, module:Class, or a path such as actors/text.py, looked up from the
     current directory. Without one only the bus runs. What dies is started again. The first Ctrl-C or SIGTERM lets
-    running tasks finish, the second does not. State is kept in the folder .swarmage, or SWARMAGE_HOME.
+    running tasks finish, the second does not. State is kept in the folder .swarmage, or SWARMAGE_HOME. Other machines
+    can reach the bus only where it is told to listen, and only with TLS; see `swarmage keys tls --help`.
 
     \b
     Example:
       swarmage up actors -p 2
     """
     log_to_stderr("swarmage")
-    plan = _plan()
+    plan = replace(_plan(Listening(command="up", at=listen, tls=tls, cert=cert, key=key)), keeping=keeping)
     supervisor = Supervisor(
         list(targets), processes, concurrency=parse_concurrency(concurrency), bus=plan, announce=click.echo
     )
@@ -70,21 +96,46 @@ def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]
 
 
 @click.command()
-@click.option("--listen", metavar="HOST:PORT", help="Where to listen; by default where it did before.")
+@_listen
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Where to keep messages.")
-def bus(listen: str | None, data: Path | None) -> None:
+@_tls
+@_cert
+@_key
+@keeping_options
+@log_option
+@click.option("--check", "operation", flag_value="check", help="Run no bus: show what its file holds, and if sound.")
+@click.option("--repair", "operation", flag_value="repair", help="Run no bus: save what can be read of a damaged file.")
+@click.option("--compact", "operation", flag_value="compact", help="Run no bus: make its file smaller.")
+@click.option("--json", "json_wanted", is_flag=True, help="With the three above: print JSON.")
+def bus(
+    listen: str | None,
+    data: Path | None,
+    *,
+    tls: bool,
+    cert: Path | None,
+    key: Path | None,
+    keeping: Keeping,
+    operation: str | None,
+    json_wanted: bool,
+) -> None:
     """Run only the embedded bus, in this very process.
 
     Any STOMP 1.0, 1.1 or 1.2 client may use it. Its first user is the login and passcode of SWARMAGE_URL when that is
     set; else one is made, and recorded with the address in the folder .swarmage (or SWARMAGE_HOME) for the commands
-    that are run here later.
+    that are run here later. Where other machines can reach it, it takes TLS; see `swarmage keys tls --help`.
 
     \b
     Example:
       swarmage bus --listen 127.0.0.1:61613
+      swarmage bus --check
     """
+    if operation is not None:
+        # Imported here, as nobody needs it every day.
+        from swarmage.cli.bus_file import run  # noqa: PLC0415
+
+        click.get_current_context().exit(run(operation, data or _home() / "bus", json_wanted=json_wanted))
     log_to_stderr("swarmage")
-    plan = _plan(listen, data)
+    plan = replace(_plan(Listening(at=listen, tls=tls, cert=cert, key=key), data), keeping=keeping)
     home = _home()
 
     def ready(address: Address) -> None:
@@ -102,10 +153,10 @@ def bus(listen: str | None, data: Path | None) -> None:
         asyncio.run(serve_bus(plan, on_ready=ready, stop_when=stop_when))
 
 
-def _plan(listen: str | None = None, data: Path | None = None) -> BusPlan:
+def _plan(listening: Listening, data: Path | None = None) -> BusPlan:
     home = _home()
     load_key(create=True)
-    return plan_bus(home, url=os.environ.get("SWARMAGE_URL"), listen=listen, data=data)
+    return plan_bus(home, url=os.environ.get("SWARMAGE_URL"), listening=listening, data=data)
 
 
 def _home() -> Path:

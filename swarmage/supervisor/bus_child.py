@@ -19,5 +19,14 @@ def run(spec: BusSpec, parent: ParentLink) -> None:
         SwarmageError: it cannot boot, or cannot keep its promise any longer.
     """
     address = Address.parse(os.environ["SWARMAGE_URL"])
-    plan = BusPlan(address=address, ports=spec.ports, data=spec.data)
+    plan = BusPlan(
+        address=address,
+        ports=spec.ports,
+        data=spec.data,
+        host=spec.host,
+        cert=spec.cert,
+        key=spec.key,
+        users=spec.users,
+        keeping=spec.keeping,
+    )
     asyncio.run(serve_bus(plan, on_ready=lambda there: parent.report(Ready(port=there.port)), stop_when=parent.on_stop))

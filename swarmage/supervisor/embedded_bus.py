@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from swarmage.broker.server import BusServer
+from swarmage.broker.tls import server_context
 from swarmage.settings import Address
 from swarmage.supervisor.bus_plan import BusPlan
 
@@ -28,11 +29,16 @@ async def serve_bus(
         BusFailed: it cannot keep its promise any longer.
     """
     address = plan.address
+    host = plan.host or address.host
     server = BusServer(
-        host=address.host,
-        port=_free_port(address.host, plan.ports),
-        data=Path(plan.data),
+        host=host,
+        port=_free_port(host, plan.ports),
+        data=Path(plan.data) if plan.keeping.durability != "memory" else None,
         users={address.login: address.passcode},
+        tls=server_context(Path(plan.cert), Path(plan.key)) if plan.cert else None,
+        users_file=Path(plan.users) if plan.users else None,
+        limits=plan.keeping.limits,
+        durability=plan.keeping.durability,
     )
     await server.start()
     loop = asyncio.get_running_loop()

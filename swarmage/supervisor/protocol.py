@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from swarmage.errors import SwarmageError, TaskFailed
+from swarmage.supervisor.keeping import Keeping
 
 SPEC_VARIABLE = "SWARMAGE_CHILD"
 
@@ -36,17 +37,27 @@ class DroneSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class BusSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="bus"):
-    """The embedded bus; its host and first user are those of SWARMAGE_URL.
+    """The embedded bus; its first user is that of SWARMAGE_URL, and so is its host where none is named.
 
     Attributes:
         name: what logs call it.
         data: the folder its messages are kept in.
         ports: tried in this order; 0 = any free one.
+        host: where it listens.
+        cert: the file of its certificate, with TLS.
+        key: the file of the certificate's key.
+        users: the file of further users.
+        keeping: what its receipts mean, and how much it takes.
     """
 
     name: str
     data: str
     ports: tuple[int, ...]
+    host: str = ""
+    cert: str = ""
+    key: str = ""
+    users: str = ""
+    keeping: Keeping = Keeping()
 
 
 ChildSpec = DroneSpec | BusSpec

@@ -77,4 +77,16 @@ def drone_slots(
 
 def bus_slots(plan: BusPlan | None, rng: random.Random) -> list[Slot]:
     """Return the slot of the embedded bus, if there is a plan for one."""
-    return [Slot(BusSpec(name="bus", data=plan.data, ports=plan.ports), rng)] if plan else []
+    if plan is None:
+        return []
+    spec = BusSpec(
+        name="bus",
+        data=plan.data,
+        ports=plan.ports,
+        host=plan.host,
+        cert=plan.cert,
+        key=plan.key,
+        users=plan.users,
+        keeping=plan.keeping,
+    )
+    return [Slot(spec, rng)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 
 from swarmage.broker.server import BusServer
+from swarmage.broker.tls import server_context
+from swarmage.cli.certificates import make_certificate
+from swarmage.home import CERTIFICATE, CERTIFICATE_KEY
 from swarmage.settings import Address
 
 from .fakes import KEY, SECONDS, FakeClock
@@ -38,14 +42,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SWARMAGE_HOME", str(folder))
     monkeypatch.delenv("SWARMAGE_URL", raising=False)
     monkeypatch.delenv("SWARMAGE_KEY_FILE", raising=False)
+    monkeypatch.delenv("SWARMAGE_CA_FILE", raising=False)
     return folder
 
 
 class EmbeddedBus:
     """The real bus, in memory, in a thread with an event loop of its own."""
 
-    def __init__(self) -> None:
-        self._server = BusServer(host="127.0.0.1", port=0, data=None, users={"ann": "s3cret"})
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self._server = BusServer(host="127.0.0.1", port=0, data=None, users={"ann": "s3cret"}, tls=tls)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="embedded bus")
         self._thread.start()
@@ -58,7 +64,7 @@ class EmbeddedBus:
 
     @property
     def address(self) -> Address:
-        return Address(port=self._server.port, login="ann", passcode="s3cret")
+        return Address(port=self._server.port, login="ann", passcode="s3cret", tls=self._tls is not None)
 
     @property
     def url(self) -> str:
@@ -73,5 +79,25 @@ class EmbeddedBus:
 @pytest.fixture
 def embedded_bus(home: Path) -> Iterator[EmbeddedBus]:
     bus = EmbeddedBus()
+    yield bus
+    bus.stop()
+
+
+@pytest.fixture(scope="session")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for bus.example and this machine, and the CA that signed it."""
+    folder = tmp_path_factory.mktemp("certified")
+    make_certificate(folder, ["bus.example"])
+    return folder
+
+
+@pytest.fixture
+def tls(certified: Path) -> ssl.SSLContext:
+    return server_context(certified / CERTIFICATE, certified / CERTIFICATE_KEY)
+
+
+@pytest.fixture
+def encrypted_bus(home: Path, tls: ssl.SSLContext) -> Iterator[EmbeddedBus]:
+    bus = EmbeddedBus(tls)
     yield bus
     bus.stop()

@@ -23,6 +23,12 @@ def test_what_a_url_leaves_out_has_defaults() -> None:
     assert DEFAULT_PORT == 61613
 
 
+def test_stomps_is_tls() -> None:
+    address = Address.parse("stomps://ann:s3cret@bus")
+    assert address == Address(host="bus", login="ann", passcode="s3cret", tls=True)
+    assert (address.url, str(address)) == ("stomps://ann:s3cret@bus:61613", "stomps://ann:***@bus:61613")
+
+
 def test_port_zero_is_a_port() -> None:
     assert Address.parse("stomp://bus:0").port == 0
 
@@ -47,7 +53,6 @@ def test_the_passcode_is_printed_nowhere() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("stomps://bus", "TLS"),
         ("http://bus", "http"),
         ("bus:61613", "stomp"),
         ("", "nothing"),
@@ -68,7 +73,7 @@ def test_a_url_that_is_none_is_refused_in_words(url: str, says: str) -> None:
     [
         "stomp://ann:s3cret@bus:abc",
         "http://ann:s3cret@bus",
-        "stomps://ann:s3cret@bus",
+        "https://ann:s3cret@bus",
         "stomp://ann:s3cret@",
         "stomp://ann:s3cret/more@bus",
         "stomp://ann:s3cret#more@bus",

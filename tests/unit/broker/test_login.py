@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from swarmage.broker.door import FIRST_DELAY
 from swarmage.broker.limits import Limits
 
 from .driver import Bus, Client
@@ -56,7 +57,10 @@ def test_a_second_connect_is_refused(bus: Bus) -> None:
 def test_a_wrong_login_is_refused_and_its_passcode_not_logged(login: str, caplog: pytest.LogCaptureFixture) -> None:
     bus = Bus(users={"a": "secret:\\t "})
     with caplog.at_level(logging.DEBUG):
-        assert "login" in connect(bus, f"CONNECT\naccept-version:1.2\n{login}\n\0").error()
+        client = connect(bus, f"CONNECT\naccept-version:1.2\n{login}\n\0")
+        assert not client.finished
+        bus.advance(FIRST_DELAY)
+        assert "login" in client.error()
     assert "login refused" in caplog.text
     assert "passcode:x" not in caplog.text
 

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
 from swarmage.broker.message import Message
 from swarmage.broker.sqlite_store import SqliteStore
-from swarmage.broker.store import Batch, Loaded
+from swarmage.broker.store import Batch, Loaded, Page
 from swarmage.errors import BusFailed, ConfigError
 
 
@@ -26,6 +28,12 @@ class Opened:
     def write(self, batch: Batch) -> Exception | None:
         result: list[Exception | None] = []
         self.store.submit(batch, result.append)
+        self.calls.get(timeout=5)()
+        return result[0]
+
+    def read(self, after: int = 0, most: int = 5_000, most_bytes: int = 1 << 30, destination: str = "/queue/a") -> Any:
+        result: list[list[Message] | Exception] = []
+        self.store.read(Page(destination, 4, after, most, most_bytes), result.append)
         self.calls.get(timeout=5)()
         return result[0]
 
@@ -63,7 +71,7 @@ def test_what_was_written_is_there_after_reopening(reopen: Callable[[], Opened])
     full = message(5, b"\0\xff")
     full.due, full.expires, full.priority = 1, 2, 9
     assert reopen().write(batch([full])) is None
-    [found] = reopen().loaded.messages
+    [found] = reopen().loaded.messages  # held back, so it is kept in memory
     assert (found.id, found.destination, found.head, found.body) == (5, full.destination, full.head, b"\0\xff")
     assert (found.due, found.expires, found.priority, found.count, found.stored) == (1, 2, 9, 0, True)
 
@@ -72,7 +80,47 @@ def test_many_messages_are_written_and_deleted_in_one_batch(reopen: Callable[[],
     opened = reopen()
     assert opened.write(batch([message(n) for n in range(1, 1_000)])) is None
     assert opened.write(batch([message(1_000)], [*range(1, 998)], {999: 3})) is None
-    assert [(m.id, m.count) for m in reopen().loaded.messages] == [(998, 0), (999, 3), (1_000, 0)]
+    opened = reopen()
+    assert opened.loaded.backlog == {("/queue/a", 4): 3}
+    assert [(m.id, m.count) for m in opened.read()] == [(998, 0), (999, 3), (1_000, 0)]
+
+
+def test_a_page_begins_behind_a_number_and_has_a_size(reopen: Callable[[], Opened]) -> None:
+    opened = reopen()
+    bodies = [bytes([n, 0, 255]) * n for n in range(1, 100)]
+    other = message(500)
+    other.destination = "/queue/b"
+    assert opened.write(batch([*(message(n, body) for n, body in enumerate(bodies, 1)), other])) is None
+    page = opened.read(after=10, most=20)
+    assert [(m.id, m.body, m.head, m.stored) for m in page] == [
+        (n, bodies[n - 1], b"destination:/queue/a\n\n", True) for n in range(11, 31)
+    ]
+    assert [m.id for m in opened.read(after=10, most_bytes=100)] == [11, 12]
+    assert [m.id for m in opened.read(after=98, most_bytes=1)] == [99]  # never nothing while there is one
+    assert opened.read(after=99) == []
+    assert opened.read(destination="/queue/nobody") == []
+
+
+def test_a_page_shows_what_was_written_before_it_was_asked_for(reopen: Callable[[], Opened]) -> None:
+    opened = reopen()
+    result: list[Any] = []
+    opened.store.submit(batch([message(1)]), result.append)
+    opened.store.read(Page("/queue/a", 4, 0, 10, 1 << 20), result.append)
+    for _ in range(2):
+        opened.calls.get(timeout=5)()
+    assert result[0] is None
+    assert [m.id for m in result[1]] == [1]
+
+
+def test_destinations_that_nothing_goes_to_are_forgotten_at_the_next_start(reopen: Callable[[], Opened]) -> None:
+    opened = reopen()
+    opened.write(batch([message(1)]))
+    opened.write(batch([], [1]))
+    assert opened.read() == []
+    path = reopen().store.path
+    reopen().store.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM destination").fetchone() == (0,)
 
 
 def test_numbers_are_never_used_again(reopen: Callable[[], Opened]) -> None:
@@ -122,7 +170,7 @@ def test_a_failed_commit_is_told_and_nothing_is_tried_again(reopen: Callable[[],
     error = opened.write(batch([message(1)]))
     assert isinstance(error, BusFailed)
     assert str(opened.store.path) in str(error)
-    assert [m.id for m in reopen().loaded.messages] == [1]
+    assert [m.id for m in reopen().read()] == [1]
 
 
 def test_the_file_is_written_by_one_thread_of_its_own(reopen: Callable[[], Opened]) -> None:

@@ -1,0 +1,84 @@
+"""What messages that wait cost: memory, the time to start with them, and the rate at which they leave.
+
+Each backlog gets a server of its own with an empty disk. It is filled, stopped, and started again. What is drained is
+counted from SUBSCRIBE to the receipt behind the last ACK; small backlogs are drained several times over, so that the
+clock has something to measure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from benchmarks import bus_rates
+from benchmarks.bus_report import MIB, Sample
+from benchmarks.process_cost import cost_at_rest, cost_of
+from benchmarks.servers import Server
+
+QUEUE = "/queue/bench.backlog"
+SMALLEST = 1_000
+_BODY = 1024
+_DRAINED_AT_LEAST = 20_000
+_RELATIVE = "rate of 1,000 waiting"
+
+
+def ask(server: Server, waiting: int) -> Sample:
+    """Start an empty server, let it have so many messages waiting, and see it restart and drain."""
+    server.start()
+    server.wait().close()
+    bus_rates.warm_up(server)
+    bus_rates.send(server, _BODY, waiting, QUEUE)
+    filled = cost_at_rest(server.pid).rss_bytes
+    server.stop()
+    first = _restart(server)
+    restarted = cost_at_rest(server.pid).rss_bytes
+    seconds, cpu, rounds = _drain(server, waiting)
+    return Sample(
+        bus=server.name,
+        question="backlog",
+        load=f"{waiting:,} waiting",
+        scale=waiting,
+        figures={
+            "MiB filled": filled / MIB,
+            "MiB restarted": restarted / MIB,
+            "s to first delivery": first,
+            "drained/s": waiting * rounds / seconds,
+            "CPU µs/message": cpu / (waiting * rounds) * 1e6,
+        },
+        raw={"rounds": rounds, "seconds": seconds, "cpu_seconds": cpu, "rss_drained": cost_of(server.pid).rss_bytes},
+    )
+
+
+def compare(samples: Sequence[Sample]) -> list[Sample]:
+    """Add to each sample its rate as a part of the rate with 1,000 waiting, on the same bus in the same run."""
+    rates = {(each.bus, each.run): each.figures["drained/s"] for each in samples if each.scale == SMALLEST}
+    return [
+        replace(each, figures=each.figures | {_RELATIVE: each.figures["drained/s"] / rates[each.bus, each.run]})
+        if (each.bus, each.run) in rates
+        else each
+        for each in samples
+    ]
+
+
+def _restart(server: Server) -> float:
+    """Return the seconds from the start of the process until it delivered a message."""
+    started = time.perf_counter()
+    server.start()
+    with server.wait() as raw:
+        raw.subscribe(QUEUE, prefetch=1)
+        raw.read_frames()
+        return time.perf_counter() - started
+
+
+def _drain(server: Server, waiting: int) -> tuple[float, float, int]:
+    """Return the seconds and the CPU seconds of all drains, and how many there were."""
+    rounds = max(1, _DRAINED_AT_LEAST // waiting)
+    seconds = cpu = 0.0
+    for number in range(rounds):
+        if number:
+            bus_rates.send(server, _BODY, waiting, QUEUE)
+        before = cost_at_rest(server.pid)
+        seconds += bus_rates.deliver(server, _BODY, waiting, QUEUE)
+        cpu += cost_at_rest(server.pid).since(before).cpu_seconds
+    return seconds, cpu, rounds

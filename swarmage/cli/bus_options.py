@@ -1,0 +1,68 @@
+"""Options of the commands that run a bus."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from swarmage.supervisor.keeping import DURABILITIES, Keeping
+from swarmage.supervisor.logs import FORMAT_VARIABLE, FORMATS
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read a number of bytes and its unit."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+)([KMGT]?)", value.upper())
+    if match is None or not int(match[1]):
+        raise click.BadParameter(f"{value!r} is no size; write a number of bytes, such as 500M or 20G", ctx, param)
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def keeping_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Keeping`, and hand it the value as ``keeping``."""
+
+    @click.option(
+        "--durability",
+        type=click.Choice(DURABILITIES),
+        default="disk",
+        show_default=True,
+        help="Where a message is when its receipt is sent. What the os has, a power loss takes.",
+    )
+    @click.option("--max-bytes", callback=_size, metavar="SIZE", help="Refuse new messages when so much is stored.")
+    @click.option(
+        "--max-queue-messages", type=click.IntRange(min=1), metavar="N", help="Refuse new ones when a queue holds N."
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, durability: str, max_bytes: int | None, max_queue_messages: int | None, **rest: Any
+    ) -> None:
+        keeping = Keeping(durability=durability, max_bytes=max_bytes, max_queue_messages=max_queue_messages)
+        command(*args, keeping=keeping, **rest)
+
+    return wrapped
+
+
+def log_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--log-format``, which holds for its children too."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: str) -> None:
+        os.environ[FORMAT_VARIABLE] = value
+
+    return click.option(
+        "--log-format",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        envvar=FORMAT_VARIABLE,
+        expose_value=False,
+        callback=remember,
+        help="Log lines for people, or JSON for programs.",
+    )(command)

@@ -1,0 +1,153 @@
+"""A store whose batches become durable, and whose answers arrive, only when the simulation says so."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from swarmage.broker.message import Message
+from swarmage.broker.sqlite_rows import SCHEMA, Rows
+from swarmage.broker.store import Batch, Done, Loaded, MemoryStore, Page, Read
+
+Key = tuple[str, str]
+"""What a message is called here: the ``copy`` header of its SEND, and where it is now."""
+
+_NUMBERS_A_RUN = 1 << 40
+_COPY = re.compile(rb"^copy:(.*)$", re.MULTILINE)
+
+
+def key_of(message: Message) -> Key:
+    found = _COPY.search(message.head)
+    assert found is not None, message.head
+    return found[1].decode(), message.destination
+
+
+class Table:
+    """The product's statements on a database in memory: what it has committed outlives a crash of the bus."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.executescript(SCHEMA)
+        self._rows = Rows(self._connection)
+
+    def load(self) -> Loaded:
+        self._rows = Rows(self._connection)
+        return self._rows.load()
+
+    def write(self, batch: Batch) -> None:
+        self._rows.write(batch)
+
+    def read(self, page: Page) -> list[Message]:
+        return self._rows.read(page)
+
+    def content(self) -> dict[Key, int]:
+        held = "SELECT head, count, name FROM message JOIN destination ON destination = destination.id"
+        return {
+            (_COPY.search(head)[1].decode(), name): count  # type: ignore[index]
+            for head, count, name in self._connection.execute(held)
+        }
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Shelf(MemoryStore):
+    """The store of a bus without a folder, which keeps copies here, as a disk would."""
+
+    def write(self, batch: Batch) -> None:
+        inserts, batch.inserts = batch.inserts, [_again(message) for message in batch.inserts]
+        super().submit(batch, lambda _: None)
+        batch.inserts = inserts
+
+    def fetch(self, page: Page) -> list[Message]:
+        read: list[Message] = []
+        super().read(page, read.extend)  # type: ignore[arg-type]
+        return read
+
+    def content(self) -> dict[Key, int]:
+        return {key_of(message): message.count for message in self.messages.values()}
+
+
+def _again(message: Message) -> Message:
+    other = message.copy(message.id)
+    other.count, other.due, other.stored = message.count, message.due, True
+    return other
+
+
+class Disk:
+    """Does one job at a time, in order; what is not done when the bus crashes is lost, each batch whole.
+
+    Attributes:
+        now: what is durable, with its delivery count.
+        ever: all that ever was.
+        jobs: not done yet.
+        answers: of jobs that are done, not heard by the bus yet.
+    """
+
+    def __init__(self, table: Table | Shelf, arrived: Callable[[list[Key]], None]) -> None:
+        self.now: dict[Key, int] = {}
+        self.ever: set[Key] = set()
+        self.jobs: deque[Callable[[], None]] = deque()
+        self.answers: deque[Callable[[], None]] = deque()
+        self._table = table
+        self._arrived = arrived
+        self._names: dict[int, Key] = {}
+        self._runs = 0
+
+    def load(self) -> Loaded:
+        loaded = self._table.load()
+        self._runs += 1
+        loaded.next_number = self._runs * _NUMBERS_A_RUN
+        return loaded
+
+    def submit(self, batch: Batch, done: Done) -> None:
+        self.jobs.append(partial(self._write, batch, done))
+
+    def read(self, page: Page, done: Read) -> None:
+        self.jobs.append(partial(self._read, page, done))
+
+    def close(self) -> None:
+        if isinstance(self._table, Table):
+            self._table.close()
+
+    def work(self) -> None:
+        """Do the next job."""
+        self.jobs.popleft()()
+
+    def answer(self) -> None:
+        """Let the bus hear of a job that is done."""
+        self.answers.popleft()()
+
+    def crash(self) -> None:
+        self.jobs.clear()
+        self.answers.clear()
+
+    def check(self) -> None:
+        """What was written must be what is read: neither more nor less, whatever the statements are."""
+        content = self._table.content()
+        assert content == self.now, f"the table holds {content}, it should hold {self.now}"
+
+    def _write(self, batch: Batch, done: Done) -> None:
+        self._table.write(batch)
+        keys = [key_of(message) for message in batch.inserts]
+        for message, key in zip(batch.inserts, keys, strict=True):
+            self._names[message.id] = key
+            self.now[key] = message.count
+            self.ever.add(key)
+        for number, count in batch.counts.items():
+            if self._names[number] in self.now:
+                self.now[self._names[number]] = count
+        for number in batch.deletes:
+            self.now.pop(self._names[number], None)
+        self.answers.append(partial(self._written, keys, done))
+
+    def _written(self, keys: list[Key], done: Done) -> None:
+        self._arrived(keys)
+        done(None)
+
+    def _read(self, page: Page, done: Read) -> None:
+        read = self._table.fetch(page) if isinstance(self._table, Shelf) else self._table.read(page)
+        self.answers.append(partial(done, read))

@@ -1,0 +1,491 @@
+"""What the bus owes its clients, without any of its code: told what reaches the bus, it judges what the bus says.
+
+It stands at the bus's own door, so it is exact: it knows which frames were complete when the bus got them, which were
+lost with their connection, and what is durable, and so who may get what, in which order, and how it must be marked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .disk import Disk, Key
+
+UNLIMITED = 1 << 62
+
+
+class Place(Enum):
+    """Where a message is."""
+
+    ON_ITS_WAY = 1  # accepted, and not durable yet
+    WAITING = 2  # in its queue, or held back until it is due
+    HELD = 3  # by a client that has not settled it
+    GONE = 4
+
+
+@dataclass(eq=False, slots=True)
+class Copy:
+    """What one SEND made; a message sent twice is two of them."""
+
+    name: str
+    token: str
+    queue: str
+    priority: int = 4
+    delay: int = 0
+    expires: int = 0
+    stored: bool = True
+    due: int = 0
+    rank: int = 0
+    count: int = 0
+    place: Place = Place.ON_ITS_WAY
+    number: int = 0
+
+    @property
+    def key(self) -> Key:
+        return self.name, self.queue
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """The lowest is delivered first."""
+        return -self.priority, self.rank
+
+
+@dataclass(eq=False, slots=True)
+class Taker:
+    """A subscription."""
+
+    name: str
+    queue: str
+    mode: str
+    prefetch: int
+    browses: list[Copy] | None = None
+    holds: int = 0
+    seen: set[int] = field(default_factory=set)
+    last: tuple[int, tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A frame of a client."""
+
+    command: str
+    headers: Mapping[str, str]
+    copy: Copy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A frame of the bus."""
+
+    command: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Change:
+    """What one frame changed of what is durable: it is there whole or not at all."""
+
+    puts: list[Copy] = field(default_factory=list)
+    drops: list[Copy] = field(default_factory=list)
+    counts: list[tuple[Copy, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.puts or self.drops or self.counts)
+
+
+@dataclass(eq=False, slots=True)
+class Peer:
+    """A connection, as the bus has to see it.
+
+    Attributes:
+        over: nothing it says counts any more.
+        refused: the bus has to say ERROR.
+        paused: it does not read, so nothing may be delivered.
+        owed: receipts that are due, and the number of changes that must be durable before.
+    """
+
+    version: str
+    open: bool = False
+    over: bool = False
+    refused: bool = False
+    paused: bool = False
+    takers: dict[str, Taker] = field(default_factory=dict)
+    held: dict[int, tuple[Copy, Taker]] = field(default_factory=dict)
+    transactions: dict[str, list[Said]] = field(default_factory=dict)
+    owed: dict[str, tuple[int, Change | None]] = field(default_factory=dict)
+
+
+class Model:
+    """Judges one bus over all its crashes; every violation is an AssertionError.
+
+    Attributes:
+        copies: by key, all that the bus ever accepted.
+        delivered: names of the copies that were ever written to a client.
+        receipted: names of the copies whose SEND or COMMIT was.
+        crashes: of the bus, when anything is counted anew.
+    """
+
+    def __init__(self, wall_ms: Callable[[], float]) -> None:
+        self.copies: dict[Key, Copy] = {}
+        self.delivered: set[str] = set()
+        self.receipted: set[str] = set()
+        self.disk: Disk
+        self._wall_ms = wall_ms
+        self._live: defaultdict[str, dict[Key, Copy]] = defaultdict(dict)
+        self._ranks = 0
+        self._turn = 0
+        self._handed: defaultdict[str, list[Copy]] = defaultdict(list)
+        self._base: dict[Key, int] = {}
+        self._log: list[Change] = []
+        self._promised = 0
+
+    # What the bus is told.
+
+    def hears(self, peer: Peer, said: Said) -> None:
+        """Take note of a frame that reached the bus whole."""
+        if peer.over:
+            return
+        wanted = said.headers.get("receipt")
+        change = Change()
+        if said.command == "DISCONNECT":
+            self.ends(peer, counted=False)
+            if wanted is not None:
+                peer.owed[wanted] = (len(self._log), None)
+            return
+        if said.copy is not None and said.copy.delay:
+            said.copy.due = int(self._wall_ms()) + said.copy.delay
+        if said.command in {"SEND", "ACK", "NACK", "COMMIT"}:
+            if not self._handle(peer, said, change):
+                self.refuse(peer)
+                return
+        else:
+            self._arrange(peer, said)
+        self._note(change)
+        if wanted is not None:
+            peer.owed[wanted] = (len(self._log) if change else 0, change)
+
+    def _arrange(self, peer: Peer, said: Said) -> None:
+        """Follow a frame that moves no message."""
+        headers = said.headers
+        if said.command == "CONNECT":
+            peer.open = True
+        elif said.command == "SUBSCRIBE":
+            self._subscribe(peer, headers)
+        elif said.command == "UNSUBSCRIBE":
+            del peer.takers[headers["id"]]
+        elif said.command == "BEGIN":
+            peer.transactions[headers["transaction"]] = []
+        else:
+            assert said.command == "ABORT"
+            del peer.transactions[headers["transaction"]]
+
+    def _handle(self, peer: Peer, said: Said, change: Change) -> bool:
+        """Follow a frame that moves messages, and return whether it is allowed."""
+        transaction = said.headers.get("transaction", "")
+        if said.command == "COMMIT":
+            steps = peer.transactions.pop(transaction)
+            if not self._may_commit(peer, steps):
+                return False
+            for step in steps:
+                self._apply(peer, step, change)
+            return True
+        if said.copy is None and not self._holds(peer, said):
+            return False
+        if transaction:
+            peer.transactions[transaction].append(said)
+        else:
+            self._apply(peer, said, change)
+        return True
+
+    def refuse(self, peer: Peer) -> None:
+        """The bus has to say ERROR and to hang up, which is the client's fault."""
+        peer.refused = True
+        self.ends(peer, counted=True)
+
+    def ends(self, peer: Peer, *, counted: bool) -> None:
+        """Take note that the connection is gone."""
+        if not peer.over:
+            peer.over = True
+            self._give_back_all(peer, counted=counted)
+
+    def arrives(self, keys: Iterable[Key]) -> None:
+        """Take note that the bus knows that these are durable."""
+        for key in keys:
+            copy = self.copies.get(key)
+            assert copy is not None, f"{key} is stored and nobody sent it, or nobody has committed it"
+            if copy.place is Place.ON_ITS_WAY:
+                copy.place = Place.WAITING
+
+    def crashed(self, peers: Iterable[Peer]) -> None:
+        """Find what is durable: all changes up to some one of them, and not fewer than were promised."""
+        for peer in peers:
+            peer.over = True
+        self.check_disk()
+        durable = self.disk.now
+        for copy in [copy for copies in self._live.values() for copy in copies.values()]:
+            copy.place = Place.GONE
+        self._live.clear()
+        for key, count in durable.items():  # which may have been settled, but not durably
+            copy = self._live[key[1]][key] = self.copies[key]
+            copy.place, copy.count = Place.WAITING, count
+        self._base, self._log, self._promised = dict(durable), [], 0
+
+    # What the bus says.
+
+    def says(self, peer: Peer, heard: Heard) -> None:
+        """Judge a frame that the bus wrote."""
+        if heard.command == "MESSAGE":
+            self._judge_message(peer, heard)
+        elif heard.command == "RECEIPT":
+            self._judge_receipt(peer, heard.headers["receipt-id"])
+        elif heard.command == "ERROR":
+            assert peer.refused, f"an ERROR that nobody deserved: {heard}"
+        else:
+            assert heard.command == "CONNECTED", heard
+
+    def turned(self) -> None:
+        """Judge the order of what a turn has handed out: nothing may be left that had to go first."""
+        self._turn += 1
+        for queue, handed in self._handed.items():
+            left = [copy for copy in self._live[queue].values() if copy.place is Place.WAITING and self._ready(copy)]
+            if left:
+                last, first = max(handed, key=lambda copy: copy.turn), min(left, key=lambda copy: copy.turn)
+                assert last.turn < first.turn, f"{last} was delivered, and {first} was not"
+        self._handed.clear()
+
+    # What must be true when nothing is under way.
+
+    def check_quiet(self, peers: Iterable[Peer], counted: Mapping[str, tuple[int, int, int]]) -> None:
+        """Compare the bus's own figures, and find who waits for what the bus has to do at once.
+
+        Args:
+            peers: connections that are open.
+            counted: waiting, in flight and delayed, by queue.
+        """
+        self.check_disk()
+        now = self._wall_ms()
+        takers = [(peer, taker) for peer in peers for taker in peer.takers.values() if peer.open and not peer.over]
+        for queue in sorted({*self._live, *counted}):
+            copies = self._live[queue].values()
+            assert all(copy.place is not Place.ON_ITS_WAY for copy in copies), f"{queue}: something did not arrive"
+            waiting = sum(copy.place is Place.WAITING and not self._stale(copy) for copy in copies)
+            stale = sum(copy.place is Place.WAITING and self._stale(copy) for copy in copies)
+            held = sum(copy.place is Place.HELD for copy in copies)
+            delayed = sum(copy.place is Place.WAITING and copy.due > now for copy in copies)
+            have = counted.get(queue, (0, 0, 0))
+            assert waiting <= have[0] + have[2] <= waiting + stale, f"{queue}: {have}, but {waiting} (+{stale}) wait"
+            assert have[1] == held, f"{queue}: {have}, but {held} are in flight"
+            if all(abs(copy.due - now) > 1 for copy in copies):
+                assert have[2] == delayed, f"{queue}: {have}, but {delayed} are held back"
+            if any(copy.place is Place.WAITING and self._ready(copy) for copy in copies):
+                idle = [taker for peer, taker in takers if taker.queue == queue and self._could_take(peer, taker)]
+                assert not idle, f"{queue}: {idle[0]} has room, and nobody gives it what waits"
+        for peer in peers:
+            if peer.open and not peer.over:
+                assert not peer.owed, f"receipts that never came: {peer.owed}"
+                for taker in peer.takers.values():
+                    assert not taker.browses or peer.paused, f"{taker} was not shown {taker.browses}"
+
+    def check_disk(self) -> None:
+        """The disk holds what some first part of all changes makes of it, and all that was promised."""
+        self.disk.check()
+        now = self._wall_ms()
+        state, durable = dict(self._base), self.disk.now
+        wrong = {
+            key for key in {*state, *durable} if state.get(key) != durable.get(key) and not self._may_lack(key, now)
+        }
+        if not wrong and not self._promised:
+            return
+        for index, change in enumerate(self._log, start=1):
+            touched = [copy.key for copy in (*change.puts, *change.drops)]
+            for copy in change.puts:
+                state[copy.key] = 0
+            for copy, count in change.counts:
+                if copy.key in state:
+                    state[copy.key] = count
+                    touched.append(copy.key)
+            for copy in change.drops:
+                state.pop(copy.key, None)
+            for key in touched:
+                if state.get(key) == durable.get(key) or self._may_lack(key, now):
+                    wrong.discard(key)
+                else:
+                    wrong.add(key)
+            if not wrong and index >= self._promised:
+                return
+        raise AssertionError(f"the disk holds no first part of what was accepted; wrong are {sorted(wrong)}")
+
+    @property
+    def left(self) -> list[Copy]:
+        """What somebody still has to get."""
+        return [copy for copies in self._live.values() for copy in copies.values() if not self._stale(copy)]
+
+    @property
+    def queues(self) -> list[str]:
+        return sorted(name for name, copies in self._live.items() if copies)
+
+    def may_be_lost(self, name: str) -> bool:
+        """Whether a message may be gone without a delivery: because of its age, or it was never to be stored."""
+        copies = [copy for (each, _), copy in self.copies.items() if each == name]
+        return any(copy.expires or not copy.stored for copy in copies)
+
+    def _may_lack(self, key: Key, now: float) -> bool:
+        copy = self.copies.get(key)
+        return copy is not None and bool(copy.expires) and copy.expires <= now
+
+    def _could_take(self, peer: Peer, taker: Taker) -> bool:
+        return not peer.paused and taker.browses is None and taker.holds < taker.prefetch
+
+    def _stale(self, copy: Copy) -> bool:
+        return bool(copy.expires) and copy.expires <= self._wall_ms()
+
+    def _ready(self, copy: Copy) -> bool:
+        return (not copy.due or copy.due + 1 <= self._wall_ms()) and not self._stale(copy)
+
+    def _subscribe(self, peer: Peer, headers: Mapping[str, str]) -> None:
+        mode, queue = headers["ack"], headers["destination"]
+        prefetch = int(headers.get("prefetch-count", "1000")) or UNLIMITED
+        taker = Taker(headers["id"], queue, mode, UNLIMITED if mode == "auto" else prefetch)
+        if "browser" in headers:
+            taker.browses = [copy for copy in self._live[queue].values() if copy.place is not Place.ON_ITS_WAY]
+        peer.takers[taker.name] = taker
+
+    def _named(self, peer: Peer, said: Said) -> int:
+        return int(said.headers["id" if peer.version == "1.2" else "message-id"])
+
+    def _holds(self, peer: Peer, said: Said) -> bool:
+        """Whether a client may settle what it names; one of 1.1 may mistake a subscription for another of its name."""
+        found = peer.held.get(self._named(peer, said))
+        return found is not None and (peer.version != "1.1" or found[1].name == said.headers["subscription"])
+
+    def _covered(self, peer: Peer, number: int) -> list[int]:
+        taker = peer.held[number][1]
+        if taker.mode != "client":
+            return [number]
+        numbers = [each for each, (_, holder) in peer.held.items() if holder is taker]
+        return numbers[: numbers.index(number) + 1]
+
+    def _may_commit(self, peer: Peer, steps: list[Said]) -> bool:
+        settled: set[int] = set()
+        for step in steps:
+            if step.command != "SEND":
+                number = self._named(peer, step)
+                if not self._holds(peer, step) or number in settled:
+                    return False
+                settled.update(self._covered(peer, number))
+        return True
+
+    def _apply(self, peer: Peer, said: Said, change: Change) -> None:
+        if said.copy is not None:
+            self._put(said.copy, change)
+            return
+        for number in self._covered(peer, self._named(peer, said)):
+            copy, taker = peer.held.pop(number)
+            taker.holds -= 1
+            if said.command == "ACK":
+                self._drop(copy, change)
+            elif said.headers.get("requeue") == "false":
+                self._drop(copy, change)
+                name = copy.queue.removeprefix("/queue/")
+                dead = Copy(copy.name, copy.token, f"/queue/DLQ.{name}", copy.priority, stored=copy.stored)
+                self._put(dead, change)
+            else:
+                self._give_back(copy, change, counted=said.headers.get("count") != "false")
+
+    def _put(self, copy: Copy, change: Change) -> None:
+        # What was buried shortly before a crash may have to be buried once more.
+        assert copy.key not in self.copies or (copy.key not in self.disk.ever and copy.queue.startswith("/queue/DLQ."))
+        self._ranks += 1
+        copy.rank = self._ranks
+        self.copies[copy.key] = self._live[copy.queue][copy.key] = copy
+        if copy.stored:
+            change.puts.append(copy)
+        else:
+            copy.place = Place.WAITING
+
+    def _drop(self, copy: Copy, change: Change) -> None:
+        copy.place = Place.GONE
+        self._live[copy.queue].pop(copy.key, None)
+        if copy.stored:
+            change.drops.append(copy)
+
+    def _give_back(self, copy: Copy, change: Change, *, counted: bool) -> None:
+        copy.place = Place.WAITING
+        if counted:
+            copy.count += 1
+            if copy.stored:
+                change.counts.append((copy, copy.count))
+
+    def _give_back_all(self, peer: Peer, *, counted: bool) -> None:
+        peer.transactions.clear()
+        peer.takers.clear()
+        change = Change()
+        for copy, _ in peer.held.values():
+            self._give_back(copy, change, counted=counted)
+        peer.held.clear()
+        self._note(change)
+
+    def _note(self, change: Change) -> None:
+        if change:
+            self._log.append(change)
+
+    def _judge_receipt(self, peer: Peer, name: str) -> None:
+        assert name in peer.owed, f"receipt {name} came twice, or for nothing"
+        upto, change = peer.owed.pop(name)
+        self._promised = max(self._promised, upto)
+        for each in self._log[:upto] if change is None else [change]:
+            for copy in each.puts:
+                assert copy.key in self.disk.ever, f"receipt {name} came before {copy} was durable"
+                self.receipted.add(copy.name)
+            for copy in each.drops:
+                assert copy.key not in self.disk.now, f"receipt {name} came before {copy} was durably done"
+
+    def _judge_message(self, peer: Peer, heard: Heard) -> None:
+        headers = heard.headers
+        assert not peer.over, f"delivered to somebody who is gone: {heard}"
+        assert not peer.paused, f"delivered to somebody who does not read: {heard}"
+        taker = peer.takers.get(headers["subscription"])
+        assert taker is not None, f"delivered to somebody who has unsubscribed: {heard}"
+        if headers.get("browser") == "end":
+            assert taker.browses is not None
+            missed = [copy for copy in taker.browses if copy.key in self._live[copy.queue] and not self._stale(copy)]
+            assert all(copy.number in taker.seen for copy in missed), f"not shown: {missed}"
+            taker.browses = []
+            return
+        copy = self.copies.get((headers["copy"], taker.queue))
+        assert copy is not None, f"nobody sent this, or nobody has committed it: {heard}"
+        assert heard.body.decode() == copy.token, f"another body than {copy}: {heard}"
+        number = int(headers["message-id"])
+        assert copy.number in {0, number}, f"{copy} has another number: {heard}"
+        copy.number = number
+        assert not copy.stored or copy.key in self.disk.ever, f"delivered before it was durable: {copy}"
+        if taker.browses is not None:
+            assert number not in taker.seen, f"shown twice: {copy}"
+            taker.seen.add(number)
+            return
+        assert copy.place is Place.WAITING, f"delivered although it is {copy.place}: {copy}"
+        assert copy.due <= self._wall_ms() + 0.01, f"delivered early: {copy}"
+        assert not self._stale(copy), f"delivered although it is worth nothing any more: {copy}"
+        count = int(headers.get("delivery-count", "0"))
+        assert count == copy.count, f"delivery-count is {count}: {copy}"
+        assert headers.get("redelivered", "false") == ("true" if count else "false"), heard
+        self._keep_order(taker, copy)
+        self.delivered.add(copy.name)
+        self._handed[copy.queue].append(copy)
+        if taker.mode == "auto":
+            change = Change()
+            self._drop(copy, change)
+            self._note(change)
+            return
+        copy.place = Place.HELD
+        peer.held[number] = copy, taker
+        taker.holds += 1
+        assert taker.holds <= taker.prefetch, f"more than {taker.prefetch} for {taker}"
+
+    def _keep_order(self, taker: Taker, copy: Copy) -> None:
+        if taker.last is not None and taker.last[0] == self._turn:
+            assert taker.last[1] < copy.turn, f"out of order to {taker}: {copy}"
+        taker.last = self._turn, copy.turn
