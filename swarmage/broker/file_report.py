@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmage.broker.checksum import salt_of
-from swarmage.broker.sqlite_damage import Damage, cannot_open, is_damage
+from swarmage.broker.sqlite_damage import FAILURES, Damage, as_damage, cannot_open, is_damage
 from swarmage.broker.sqlite_file import connect, definitions, expected_definitions, lock
 from swarmage.broker.sqlite_rows import COLUMNS, VERSION, fits
 from swarmage.broker.wal import lost_commits
@@ -35,8 +35,8 @@ def report(path: Path) -> dict[str, Any]:
         with contextlib.closing(connect(path)) as connection:
             lock(connection)
             _look(connection, found, problems, queues)
-    except (sqlite3.Error, OSError) as error:
-        if not is_damage(error):
+    except FAILURES as error:
+        if not is_damage(as_damage(error)):
             raise cannot_open(path, error) from error
         problems.append(str(error))
     listed = sorted(queues.values(), key=lambda queue: str(queue["name"]))

@@ -17,7 +17,7 @@ from swarmage.broker.damaged import set_aside_copy
 from swarmage.broker.message import Damaged, Message
 from swarmage.broker.migration import sync
 from swarmage.broker.salvage import salvage
-from swarmage.broker.sqlite_damage import cannot_open
+from swarmage.broker.sqlite_damage import FAILURES, cannot_open
 from swarmage.broker.sqlite_file import open_file
 from swarmage.broker.sqlite_rows import Row, Rows, as_message, fits
 from swarmage.broker.store import Batch
@@ -71,7 +71,7 @@ def repair(path: Path, clock: Clock = SYSTEM_CLOCK) -> Saved:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         fresh.replace(path)
         sync(path.parent)
-    except (sqlite3.Error, OSError) as error:
+    except FAILURES as error:
         raise cannot_open(path, error) from error
     return saved
 
@@ -93,7 +93,7 @@ def _keep(path: Path, kept: Path) -> None:
 
 
 def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
-    with contextlib.suppress(sqlite3.Error, ConfigError):  # which brings an older format up to date
+    with contextlib.suppress(*FAILURES, ConfigError):  # which brings an older format up to date
         open_file(path).close()
     found = salvage(path)
     rows = Rows(connection)
@@ -151,6 +151,6 @@ def compact(path: Path) -> tuple[int, int]:
             before = path.stat().st_size
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except (sqlite3.Error, OSError) as error:
+    except FAILURES as error:
         raise cannot_open(path, error) from error
     return before, path.stat().st_size

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swarmage.broker.sqlite_damage import is_damage
+from swarmage.broker.sqlite_damage import FAILURES, as_damage, is_damage
 from swarmage.broker.sqlite_file import connect, definitions, expected_definitions, lock
 from swarmage.broker.sqlite_rows import COLUMNS, SCHEMA, Row
 
@@ -41,16 +41,25 @@ def salvage(path: Path) -> Found:
         sqlite3.Error: it is in use, or the disk fails.
     """
     found = Found()
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(connect(path)) as connection:
-        lock(connection)
-        if definitions(connection) == expected_definitions():
-            _read(connection, found)
-            return found
-    _renew_first_page(path)
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(connect(path)) as connection:
-        lock(connection)
-        _read(connection, found)
+    if not _attempt(path, found):
+        _renew_first_page(path)
+        _attempt(path, found)
     return found
+
+
+def _attempt(path: Path, found: Found) -> bool:
+    """Read what can be read; return whether the file says where its tables are."""
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            lock(connection)
+            if definitions(connection) != expected_definitions():
+                return False
+            _read(connection, found)
+    except FAILURES as error:
+        if not is_damage(as_damage(error)):
+            raise
+        return False
+    return True
 
 
 def _renew_first_page(path: Path) -> None:
@@ -92,6 +101,6 @@ def _rows(connection: sqlite3.Connection, query: str, *values: int) -> Iterator[
     """Yield rows until the damage."""
     try:
         yield from connection.execute(query, values)
-    except sqlite3.Error as error:
-        if not is_damage(error):
+    except FAILURES as error:
+        if not is_damage(as_damage(error)):
             raise

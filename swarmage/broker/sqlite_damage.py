@@ -10,6 +10,10 @@ from pathlib import Path
 from swarmage.errors import BusFailed, ConfigError
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_DAMAGED_AT_START = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY}  # header and tables are not understood
+
+FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What working on a file may raise; the last one when SQLite quotes what is no text any more."""
 
 
 class Damage(sqlite3.DatabaseError):
@@ -27,9 +31,15 @@ def repair_command(path: Path) -> str:
 
 def is_damage(error: Exception) -> bool:
     """Tell whether the file is at fault, not the disk below it or the bus above."""
-    if isinstance(error, Damage):
+    if isinstance(error, Damage | UnicodeDecodeError):
         return True
     return isinstance(error, sqlite3.Error) and _code(error) in _DAMAGED
+
+
+def as_damage(error: Exception) -> Exception:
+    """Return as `Damage` what SQLite says, in many words, of a file that it can open and not understand."""
+    strange = isinstance(error, sqlite3.Error) and _code(error) in _DAMAGED_AT_START
+    return Damage(str(error)) if strange or isinstance(error, UnicodeDecodeError) else error
 
 
 def is_full(error: Exception) -> bool:

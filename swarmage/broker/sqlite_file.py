@@ -11,7 +11,7 @@ from pathlib import Path
 
 from swarmage.broker.events import event
 from swarmage.broker.migration import migrate
-from swarmage.broker.sqlite_damage import Damage
+from swarmage.broker.sqlite_damage import FAILURES, Damage, as_damage
 from swarmage.broker.sqlite_rows import SCHEMA, VERSION
 from swarmage.broker.wal import lost_commits
 from swarmage.errors import ConfigError
@@ -47,9 +47,11 @@ def open_file(path: Path, durability: str = "disk", connecting: Connect = connec
         for pragma in ("journal_mode=WAL", f"synchronous={SYNCHRONOUS[durability]}", "wal_autocheckpoint=4000"):
             connection.execute(f"PRAGMA {pragma}")
         _bring_up_to_date(connection, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+        if isinstance(error, FAILURES):
+            raise as_damage(error) from error
         raise
     return connection
 

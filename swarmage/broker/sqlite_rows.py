@@ -83,7 +83,7 @@ class Rows:
         fading = self._connection.execute("SELECT DISTINCT destination FROM message WHERE expires > 0").fetchall()
         total = self._connection.execute("SELECT count(*) FROM message NOT INDEXED").fetchone()[0]
         backlog = {(destination, priority): count for destination, priority, count in lanes}
-        if sum(backlog.values()) + len(held) != total:
+        if sum(backlog.values()) + len({row[0] for row in held}) != total:
             raise Damage("its indexes do not name the messages that it holds")
         if not {destination for destination, _ in backlog} | {row[1] for row in held} <= names.keys():
             raise Damage("it holds messages whose destination it does not know")
@@ -117,9 +117,11 @@ class Rows:
         """Return the messages of a page, None when not all of them are as they were written."""
         wanted = (number, page.priority, page.after, page.most, page.most_bytes)
         facts, content = self._connection.execute(_PAGE, wanted).fetchone()
-        messages, start, salt = [], 0, self._salts[page.destination]
+        messages, start, last, salt = [], 0, 0, self._salts[page.destination]
         for id_, expires, count, expected, head_size, body_size in json.loads(facts):
-            end = start + head_size + body_size
+            if id_ == last:
+                raise Damage(f"its index names message {id_} twice")
+            last, end = id_, start + head_size + body_size
             head, body = content[start : start + head_size], content[start + head_size : end]
             if checksum(id_, salt, page.priority, 0, expires, head, body) != expected:
                 return None
@@ -131,10 +133,12 @@ class Rows:
         wanted = (number, page.priority, page.after, page.most)
         messages: list[Message] = []
         left = page.most_bytes
+        last = 0
         for (id_,) in self._connection.execute(_IDS, wanted).fetchall():
             row = self._connection.execute(f"SELECT {COLUMNS} FROM message WHERE id = ?", (id_,)).fetchone()  # noqa: S608
-            if row is None or row[1:3] != (number, page.priority):
+            if row is None or id_ == last or row[1:3] != (number, page.priority):
                 raise Damage(f"its index does not fit message {id_}")
+            last = id_
             messages.append(self._checked(row, page.destination))
             left -= len(messages[-1].head) + len(messages[-1].body)
             if left <= 0:

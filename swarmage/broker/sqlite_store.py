@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from swarmage.broker.reserve import BYTES, Reserve
-from swarmage.broker.sqlite_damage import StoreFull, cannot_go_on, cannot_open, is_full
+from swarmage.broker.sqlite_damage import FAILURES, StoreFull, cannot_go_on, cannot_open, is_full
 from swarmage.broker.sqlite_file import FILE_NAME, Connect, connect, open_file
 from swarmage.broker.sqlite_rows import Rows
 from swarmage.broker.store import Batch, Done, Loaded, Page, Read
@@ -92,7 +92,7 @@ class SqliteStore:
         try:
             connection, loaded = self._open()
         except Exception as error:  # noqa: BLE001 - whoever called load() waits for an answer
-            known = isinstance(error, sqlite3.Error | OSError | ConfigError)
+            known = isinstance(error, (*FAILURES, ConfigError))
             self._loaded.put(cannot_open(self.path, error) if known else error)
             return
         self._loaded.put(loaded)
@@ -106,7 +106,7 @@ class SqliteStore:
     def _write(self, batch: Batch, done: Done, rows: Rows) -> bool:
         try:
             rows.write(batch)
-        except BaseException as error:  # noqa: BLE001 - also no memory: who waits for a receipt must be told
+        except FAILURES as error:
             if is_full(error) and self._clear(rows):
                 self._hand_over(partial(done, StoreFull(f"the disk of {self.path.parent} is full")))
                 return True
@@ -125,7 +125,7 @@ class SqliteStore:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except sqlite3.Error as error:
                 return is_full(error)
-        except (sqlite3.Error, OSError):
+        except FAILURES:
             return False
         return True
 
@@ -134,7 +134,7 @@ class SqliteStore:
             free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
             page = self._connection.execute("PRAGMA page_size").fetchone()[0]
             there = self._reserve.make(reusable=free * page)
-        except (sqlite3.Error, OSError) as error:
+        except FAILURES as error:
             self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
             return False
         self._hand_over(partial(done, None if there else StoreFull(f"the disk of {self.path.parent} is full")))
@@ -143,7 +143,7 @@ class SqliteStore:
     def _read(self, page: Page, done: Read, rows: Rows) -> bool:
         try:
             self._hand_over(partial(done, rows.read(page)))
-        except (sqlite3.Error, OSError) as error:
+        except FAILURES as error:
             self._hand_over(partial(done, cannot_go_on(self.path, "read", error)))
             return False
         return True

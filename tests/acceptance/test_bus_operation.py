@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -39,9 +40,14 @@ class Client:
         self._socket.close()
 
     def frame(self) -> bytes:
+        """Return the next frame, nothing when the bus has ended the connection."""
         while b"\0" not in self._read:
-            data = self._socket.recv(65536)
-            assert data, "the bus closed"
+            try:
+                data = self._socket.recv(65536)
+            except ConnectionError:
+                data = b""
+            if not data:
+                return b""
             self._read += data
         frame, _, self._read = self._read.partition(b"\0")
         return frame.lstrip(b"\n")
@@ -139,9 +145,9 @@ def test_a_failed_write_stops_the_bus_with_one_line_that_names_file_and_reason(
         assert process.stdout is not None
         assert process.stdout.readline().startswith("ready")
         client = connect()
-        with pytest.raises((AssertionError, ConnectionError)):
-            while True:
-                assert client.put(BODY).startswith(b"RECEIPT")
+        with contextlib.suppress(ConnectionError):
+            while client.put(BODY).startswith(b"RECEIPT"):
+                pass
         _, told = process.communicate(timeout=DEADLINE)
         assert process.returncode == 3
         [line] = [line for line in told.splitlines() if line.startswith("swarmage:")]
@@ -160,9 +166,8 @@ def test_every_receipt_is_kept_when_the_bus_is_stopped_in_the_middle(start: Star
     client.frame()
     bus.send_signal(signal.SIGTERM)
     confirmed = 1
-    with pytest.raises((AssertionError, ConnectionError)):
-        while client.frame().startswith(b"RECEIPT"):
-            confirmed += 1
+    while client.frame().startswith(b"RECEIPT"):
+        confirmed += 1
     assert bus.exit_code() == 0
     start("bus").wait_for_line("^ready")
     reader = connect().take_all()
@@ -202,7 +207,7 @@ def test_a_full_queue_is_named(start: Start, connect: Connect) -> None:
 
 def test_the_log_is_json_line_by_line(start: Start, connect: Connect) -> None:
     bus = start("up", "ledger", "--log-format", "json")
-    bus.wait_for_line("^ready$")
+    bus.wait_for_line("^ready: ")
     stranger = connect()
     stranger.send("NONSENSE\n\n")
     assert stranger.frame().startswith(b"ERROR")
@@ -294,7 +299,7 @@ def test_the_example_of_the_page_runs_as_it_stands(start: Start, home: Home, tmp
 
 
 def test_the_options_of_the_page_are_all_options_there_are(run: Run) -> None:
-    shown = set(re.findall(r"--[a-z-]+", run("bus", "--help").stdout)) - {"--help"}
-    named = set(re.findall(r"--[a-z-]+", BUS_PAGE.read_text()))
+    shown = set(re.findall(r"--[a-z][a-z-]*", run("bus", "--help").stdout)) - {"--help"}
+    named = set(re.findall(r"--[a-z][a-z-]*", BUS_PAGE.read_text()))
     assert named <= shown
     assert {"--check", "--repair", "--compact", "--durability", "--log-format", "--max-bytes"} <= named

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from swarmage.broker.message import Damaged
-from swarmage.broker.sqlite_damage import cannot_go_on, cannot_open, is_damage
-from swarmage.broker.store import Read as ReadDone
+from swarmage.broker.sqlite_damage import FAILURES, cannot_go_on, cannot_open, is_damage
 from swarmage.broker.store import MemoryStore, Page
+from swarmage.broker.store import Read as ReadDone
 from swarmage.broker.wal import lost_commits
 from swarmage.errors import BusFailed, ConfigError
 
@@ -24,15 +24,19 @@ from .stored import Key, Opened, batch, fill, flip, message, read_all
 FLIPS = {"bus.db": 200, "bus.db-wal": 40}
 
 
+def refused(path: Path, error: Exception) -> str:
+    told = str(cannot_open(path, error)), str(cannot_go_on(path, "read", error))
+    assert all(str(path) in text for text in told)
+    assert is_damage(error) or "damaged" in told[0]
+    return "refused"
+
+
 def outcome(path: Path, before: dict[Key, bytes], lost: int) -> str:
     """Say what a flipped bit came to; a wrong body, or a loss that nobody is told of, is an assertion."""
     try:
         found = read_all(path)
-    except (sqlite3.Error, OSError, ConfigError) as error:
-        told = str(cannot_open(path, error)), str(cannot_go_on(path, "read", error))
-        assert all(str(path) in text for text in told), error
-        assert is_damage(error) or "damaged" in told[0], error
-        return "refused"
+    except (*FAILURES, ConfigError) as error:
+        return refused(path, error)
     for key, body in found.bodies.items():
         if not lost or key in before:  # the last commit was an ack
             assert before[key] == body
@@ -148,7 +152,7 @@ def test_an_index_that_lacks_a_message_is_told_at_the_start(tmp_path: Path) -> N
     redefine_lane(tmp_path, "due = 0", "due = 9")
     change(tmp_path, "DELETE FROM message WHERE id = 2")
     redefine_lane(tmp_path, "due = 9", "due = 0")
-    with pytest.raises(ConfigError, match="its indexes do not name the messages that it holds.*bus --repair"):
+    with pytest.raises(ConfigError, match=r"its indexes do not name the messages that it holds.*bus --repair"):
         Opened(tmp_path)
 
 
