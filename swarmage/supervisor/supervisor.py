@@ -26,6 +26,10 @@ from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
 
 log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.25
+"""A wait without end may miss a signal: two that come together may both be taken by another thread than the main one,
+which runs their handlers only when it wakes."""
+
 
 class Supervisor:
     """Keeps drone processes alive, and the embedded bus with them when it has a plan for one.
@@ -117,11 +121,13 @@ class Supervisor:
         deadlines = [slot.restart_at for slot in self._slots() if slot.restart_at is not None]
         if self._kill_at is not None:
             deadlines.append(self._kill_at)
-        timeout = max(0.0, min(deadlines) - self._clock.monotonic()) if deadlines else None
-        try:
-            return self._events.get(timeout=timeout)
-        except Empty:
-            return DeadlinePassed()
+        while True:
+            left = min(deadlines) - self._clock.monotonic() if deadlines else LOOK_SECONDS
+            try:
+                return self._events.get(timeout=min(LOOK_SECONDS, max(0.0, left)))
+            except Empty:
+                if left <= LOOK_SECONDS and deadlines:
+                    return DeadlinePassed()
 
     def _handle(self, event: Event) -> None:
         match event:
