@@ -66,18 +66,25 @@ make_venv() {
 }
 
 install_venv() {
-    local sudo=() install=(apt-get install --yes --no-install-recommends python3-venv)
-    command -v apt-get >/dev/null || fail "$PYTHON has no venv module; install it with your system's package manager"
+    apt_install python3-venv || fail "$PYTHON has no venv module; $WHY_NOT"
+    "$PYTHON" -c 'import ensurepip, venv' || fail "$PYTHON still has no venv module; name another one with PYTHON=..."
+}
+
+# Installs a Debian package, if we may; if not, WHY_NOT says what to do.
+apt_install() {
+    local sudo=() install=(apt-get install --yes --no-install-recommends "$1")
+    WHY_NOT="install it with your system's package manager"
+    command -v apt-get >/dev/null || return 1
+    WHY_NOT="run: sudo ${install[*]}"
     if [ "$(id -u)" != 0 ]; then
-        sudo -n true 2>/dev/null || fail "$PYTHON has no venv module; run: sudo ${install[*]}"
+        sudo -n true 2>/dev/null || return 1
         sudo=(sudo -n)
     fi
-    say "installing the package python3-venv"
+    say "installing the package $1"
     local quiet=(env DEBIAN_FRONTEND=noninteractive) log
     log=$("${sudo[@]}" "${quiet[@]}" apt-get update -qq 2>&1 &&
         "${sudo[@]}" "${quiet[@]}" "${install[@]}" -qq -o DPkg::Lock::Timeout=60 2>&1) ||
         fail "this did not work: ${sudo[*]} ${install[*]}"$'\n'"$log"
-    "$PYTHON" -c 'import ensurepip, venv' || fail "$PYTHON still has no venv module; name another one with PYTHON=..."
 }
 
 # What pip is at, one short line each; all it says is in .venv/pip.log.

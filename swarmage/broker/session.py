@@ -88,8 +88,7 @@ class Session:
         self._sink = sink
         self._paused = False
         self._closing = False
-        self._output: list[bytes] = []
-        self._output_size = 0
+        self._output, self._output_size = list[bytes](), 0
         self._output_limit = hub.limits.output_bytes
 
     def receive(self, data: bytes) -> None:
@@ -221,7 +220,7 @@ class Session:
         self._end(counted=self.state is not State.LEAVING)
 
     def close(self) -> None:
-        """End the connection because the bus stops, which is no fault of what was delivered."""
+        """End the connection because the bus stops: no fault of what was delivered."""
         if self.state is not State.CLOSED:
             self._end(counted=False)
 

@@ -12,7 +12,7 @@ from swarmage.errors import BusFailed, ConfigError
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _DAMAGED_AT_START = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY}  # header and tables are not understood
 
-FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
+FAILURES = (sqlite3.Error, OSError, MemoryError, UnicodeDecodeError)
 """What working on a file may raise; the last one when SQLite quotes what is no text any more."""
 
 

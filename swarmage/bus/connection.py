@@ -97,8 +97,7 @@ class Connection:
 
     Attributes:
         server: what the bus calls itself.
-        lost: whether it has ended.
-        established: whether it got as far as its subscriptions.
+        lost, established: whether it has ended, and whether it ever got as far as its subscriptions.
         receipts: those that the bus owes on it.
 
     The reading thread calls `on_frames` with all frames of one read, and `on_lost` once at the end.
@@ -112,8 +111,7 @@ class Connection:
         on_lost: Callable[[Connection], None],
     ) -> None:
         self.server = ""
-        self.lost = False
-        self.established = False
+        self.lost = self.established = False
         self.receipts = Receipts()
         self._address = address
         self._clock = clock
@@ -243,12 +241,10 @@ class Connection:
                 self.write(b"\n")
 
     def close(self) -> None:
-        """End the connection; safe to call twice and from any thread."""
+        """End the connection; safe twice and from any thread."""
         self._closed_here = True
         transport = self._transport
         if transport is not None:
-            with contextlib.suppress(
-                OSError, AttributeError
-            ):  # the reading thread may be clearing the same socket away
+            with contextlib.suppress(OSError, AttributeError):  # the reading thread may clear the same socket away
                 transport.disconnect_socket()
         self.on_disconnected()
