@@ -93,7 +93,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()  # under TLS it says so, and waits for the client to say so too
             return
         self._transport.resume_reading()
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # it was reset, which nobody has told us yet; others wait for the turn that called us
+            self._transport.abort()
+            return
         self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)
 
     def close(self) -> None:
