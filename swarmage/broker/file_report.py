@@ -57,7 +57,7 @@ def _look(
         problems += _integrity(connection)
         return
     for number, name in connection.execute("SELECT id, name FROM destination"):
-        queues[number] = _empty(name)
+        queues[number] = _empty(str(name))
     damaged = 0
     rows = connection.execute(f"SELECT {COLUMNS} FROM message NOT INDEXED ORDER BY id")  # noqa: S608
     for row in rows:

@@ -65,6 +65,8 @@ class Rows:
 
     def _take_names(self) -> None:
         self._numbers: dict[str, int] = dict(self._connection.execute("SELECT name, id FROM destination"))
+        if not all(isinstance(name, str) for name in self._numbers):
+            raise Damage("it holds destinations without a name")
         self._salts = {name: salt_of(name) for name in self._numbers}
 
     def load(self) -> Loaded:
