@@ -78,9 +78,8 @@ def _renew_first_page(path: Path) -> None:
 
 
 def _read(connection: sqlite3.Connection, found: Found) -> None:
-    for number, name in _rows(connection, "SELECT id, name FROM destination"):
-        if isinstance(name, str):
-            found.names[number] = name
+    names = _rows(connection, "SELECT id, name FROM destination")
+    found.names = {number: name for number, name in names if isinstance(name, str)}
     for (number,) in _rows(connection, "SELECT number FROM run"):
         found.runs = max(found.runs, number if isinstance(number, int) else 0)
     select = f"SELECT {COLUMNS} FROM message NOT INDEXED"  # noqa: S608
