@@ -199,7 +199,9 @@ def _explain(error: OSError | ValueError, address: Address, ca_file: Path | None
             return TlsFailed(f"what listens at {address} speaks no TLS; for a plain one write stomp:// in its URL")
         case TimeoutError():
             return BusUnreachable(f"what listens at {address} does not answer in TLS")
-        case OSError() if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or not isinstance(error, ssl.SSLError):
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():  # which of the two depends on the version of OpenSSL
+            return BusUnreachable(f"the bus at {address} ended the connection before TLS was agreed on")
+        case OSError() if not isinstance(error, ssl.SSLError):
             return BusUnreachable(f"the bus at {address} ended the connection before TLS was agreed on")
         case _:  # also a host that no certificate can name
             return TlsFailed(f"no TLS with the bus at {address}: {getattr(error, 'reason', None) or error}")
