@@ -83,19 +83,23 @@ def _read(connection: sqlite3.Connection, found: Found) -> None:
     for (number,) in _rows(connection, "SELECT number FROM run"):
         found.runs = max(found.runs, number if isinstance(number, int) else 0)
     select = f"SELECT {COLUMNS} FROM message NOT INDEXED"  # noqa: S608
-    numbers: set[int] = set()
     for order in ("ASC", "DESC"):  # a bad page ends one of them before it and the other one behind it
         for row in _rows(connection, f"{select} ORDER BY id {order}"):
             if row[0] in found.rows:
                 break
             found.rows[row[0]] = row
-    for index, condition in _INDEXES.items():
-        for query in (f"SELECT id FROM message INDEXED BY {index} WHERE {condition}",):  # noqa: S608
-            numbers.update(number for (number,) in _rows(connection, query))
+    numbers = set(_indexed(connection))
     for number in numbers - found.rows.keys():
         for row in _rows(connection, f"{select} WHERE id = ?", number):
             found.rows[row[0]] = row
     found.expected = len(numbers | found.rows.keys())
+
+
+def _indexed(connection: sqlite3.Connection) -> Iterator[int]:
+    """Yield the messages that the indexes name."""
+    for index, condition in _INDEXES.items():
+        for (number,) in _rows(connection, f"SELECT id FROM message INDEXED BY {index} WHERE {condition}"):  # noqa: S608
+            yield number
 
 
 def _rows(connection: sqlite3.Connection, query: str, *values: int) -> Iterator[Any]:
