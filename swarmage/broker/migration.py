@@ -48,7 +48,7 @@ def migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
             _STEPS[old](connection)
         connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # raised again: no half migration may stay, whatever ended it
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise

@@ -154,7 +154,7 @@ class SqliteStore:
             self._reserve = Reserve(self.path.parent, self._reserve_bytes)
             self._reserve.make()
             return connection, self._prepare(connection)
-        except BaseException:
+        except BaseException:  # raised again: nobody else will close what was opened here
             connection.close()
             raise
 

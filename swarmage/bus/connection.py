@@ -152,7 +152,7 @@ class Connection:
             self.write(encode_connect(self._login()))
             self._answered.wait(max(0.0, deadline - self._clock.monotonic()))
             self._read_answer()
-        except BaseException:
+        except BaseException:  # raised again: a connection without a login is of no use to anybody
             self.close()
             raise
 
