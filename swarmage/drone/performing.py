@@ -5,34 +5,25 @@ From: worker.  To: local_queue, and finalize by what it leaves to be sent.
 
 from __future__ import annotations
 
-import math
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell
-from swarmage.drone.execution import last_words
-from swarmage.drone.limit import TimeLimit
 from swarmage.drone.messages import Local, Run
 from swarmage.drone.sending import add
-from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import (
     AbilityError,
     ConnectionLost,
-    DeadlineExceeded,
-    SwarmageError,
     TaskFailed,
-    TaskTimeout,
 )
 from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import ReplyBody
 
-MOST_NESTED = 20
-"""Tasks that one worker performs inside one another while each waits for a local task of any tree. Deeper it performs
-only what the waiting task itself waits for, since each takes eight frames of Python's stack."""
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
 
@@ -69,16 +60,12 @@ class Performing:
     def __init__(self, cell: Cell | None) -> None:
         self._cell = cell  # before pykka asks for the inbox, which is the cell's
         super().__init__()
-        self.limit = TimeLimit()
-        self._run: Run | None = None
-        self._deferred: list[Any] = []  # messages to the worker itself that came while it waited for a local task
         self._last_progress = 0.0
-        self._depth = 0  # tasks being performed inside one another, each waiting for a local one
 
     @property
-    def current_run(self) -> Run | None:
+    def current_runs(self) -> Sequence[Run]:
         """What is being performed; other threads may look."""
-        return self._run
+        raise NotImplementedError
 
     @property
     def task(self) -> Task:
@@ -105,9 +92,7 @@ class Performing:
         path = f"{run.path}.{run.steps}" if run.path else str(run.steps)
         task = Task(task_class=task_class, args=args, kwargs=kwargs, id=f"{run.tree.task.id}/{path}"[:200])
         local = Local(task_class)
-        limit = self.limit.suspend()
-        cell.mailbox.put_runs((Run(task, run.tree, path, local),))
-        self.limit.resume(limit)
+        self._pass_on(Run(task, run.tree, path, local))
         return LocalTask(self, local)
 
     def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> str:
@@ -164,11 +149,23 @@ class Performing:
             return  # a lost connection shows elsewhere; progress is not worth a failure
 
     def _current(self) -> tuple[Run, Cell]:
-        if self._run is None or self._cell is None:
-            raise SwarmageError(f"{type(self).__qualname__} is not performing a task: call this inside an ability")
-        return self._run, self._cell
+        """Return what is being performed, by whoever calls.
 
-    def _perform(self, run: Run) -> None:
+        Raises:
+            SwarmageError: nothing is.
+        """
+        raise NotImplementedError
+
+    def _pass_on(self, run: Run) -> None:
+        """Put a local task into the Local Queue."""
+        raise NotImplementedError
+
+    def _wait_for(self, local: Local, timeout: float) -> None:
+        """Return when a local task has ended.
+
+        Raises:
+            DeadlineExceeded: it has not in `timeout` seconds.
+        """
         raise NotImplementedError
 
     def _end(self, run: Run, outcome: Outcome) -> None:
@@ -182,45 +179,3 @@ class Performing:
             if local.wake is not None:
                 local.wake.wake()
         self._cell.mailbox.finish(run, outcome)
-
-    def _wait_for(self, local: Local, timeout: float) -> None:
-        """Perform local tasks until this one has ended."""
-        _, cell = self._current()
-        inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # the Worker is the actor
-        deadline = cell.clock.monotonic() + timeout
-        local.wake = inbox  # before looking: who ends it sets the outcome first and looks for this then
-        limit = self.limit.suspend()  # a task taken must be performed: the limit is looked at between two of them
-        try:
-            self._help_until(local, deadline, timeout, math.inf if limit is None else limit)
-        except TaskTimeout:
-            limit = None  # spent
-            raise
-        finally:
-            cell.mailbox.stop_helping(inbox)
-            self.limit.resume(limit)
-
-    def _help_until(self, local: Local, deadline: float, timeout: float, limit: float) -> None:
-        run, cell = self._current()
-        inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # as above
-        while local.outcome is None:
-            deep = self._depth >= MOST_NESTED
-            other = cell.mailbox.take_local(inbox, within=run if deep else None)
-            if other is not None:
-                self._depth += 1
-                try:
-                    self._perform(other)
-                except BaseException as error:  # noqa: BLE001 - such as no stack left: the task taken must end
-                    self._end(other, Failed(last_words(error)))
-                self._depth -= 1
-                self._run = run
-                continue
-            now = cell.clock.monotonic()
-            if now >= limit:
-                break
-            if now >= deadline:
-                raise DeadlineExceeded(f"local task {local.task_class} has not ended in {timeout:.1f} s")
-            deferred = inbox.wait(min(deadline, limit) - now)
-            if deferred is not None:
-                self._deferred.append(deferred)
-        if cell.clock.monotonic() >= limit:
-            raise TaskTimeout

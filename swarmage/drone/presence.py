@@ -56,7 +56,7 @@ class Presence:
 
 
 def _describe(worker: Worker) -> dict[str, Any]:
-    run = worker.current_run
+    run = next(iter(worker.current_runs), None)
     return {
         "name": type(worker).__qualname__,
         "abilities": sorted(worker.abilities),

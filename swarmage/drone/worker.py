@@ -19,8 +19,8 @@ import pykka
 from swarmage.abilities import Ability, abilities_of
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of, last_words
+from swarmage.drone.helping import Helping
 from swarmage.drone.messages import Run
-from swarmage.drone.performing import LocalTask, Performing
 from swarmage.drone.sending import answer
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
@@ -29,7 +29,7 @@ from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succee
 MOST_CONCURRENCY = 1000
 
 
-class Worker(Performing, pykka.ThreadingActor):
+class Worker(Helping, pykka.ThreadingActor):
     """Performs one task at a time, in its own thread.
 
     Subclass it, declare what it is able to do with `ability`, and give the class to a `Drone`, `swarmage up` or
@@ -201,6 +201,3 @@ class Worker(Performing, pykka.ThreadingActor):
             return Rejected("result", failure_of(error))
         except BaseException as error:  # noqa: BLE001 - as in `execute`
             return Failed(failure_of(error))
-
-
-__all__ = ["LocalTask", "Worker"]
