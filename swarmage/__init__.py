@@ -7,6 +7,7 @@ The way of a task, one folder a stage, in the order it travels:
     bus/         message to STOMP frames on a connection that mends itself
     broker/      the embedded bus, which knows nothing of tasks
     drone/       the cell: take tasks in, perform them, finalize
+    child/       what runs in a process of its own, for a Worker that asks for one
     supervisor/  the process above: keeps drones and the embedded bus alive
     cli/         the commands, for people
 

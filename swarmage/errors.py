@@ -20,6 +20,8 @@ SwarmageError
         ReplyTimeout         no reply came in time
         TaskTimeout          a task took longer than its ability allows; raised inside the task
     TaskFailed               a task ended in the dead letters; carries the remote traceback
+    WorkerCrashed            the process of a worker ended while it performed a task
+    MemoryLimitExceeded      the process of a worker took more memory than it may
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ __all__ = [
     "DeadlineExceeded",
     "InsertTimeout",
     "LoginRefused",
+    "MemoryLimitExceeded",
     "NotEncodable",
     "ReplyTimeout",
     "SwarmageError",
@@ -45,6 +48,7 @@ __all__ = [
     "TlsFailed",
     "Unreadable",
     "WireError",
+    "WorkerCrashed",
 ]
 
 
@@ -145,3 +149,11 @@ class TaskFailed(SwarmageError):
     def __str__(self) -> str:
         remote = f"\n\nRemote traceback:\n{self.traceback}" if self.traceback else ""
         return f"{self.kind}: {self.message}{remote}"
+
+
+class WorkerCrashed(SwarmageError):
+    """The process of a worker ended while it performed a task; the kind of that task's failure."""
+
+
+class MemoryLimitExceeded(SwarmageError):
+    """The process of a worker took more memory than it may; the kind of the failure of the task it performed."""

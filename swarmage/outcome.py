@@ -48,8 +48,15 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Crashed:
+    """The process that performed it ended, by itself or by a signal that nobody here sent."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A local task that was not begun because its tree had failed already."""
 
 
-Outcome = Succeeded | Failed | Rejected | Skipped
+Outcome = Succeeded | Failed | Rejected | Crashed | Skipped

@@ -9,6 +9,8 @@ from typing import Any
 
 from swarmage.abilities import Ability, unresolved_hints
 from swarmage.drone.cell import Cell, starting
+from swarmage.drone.keeper import keeper_of
+from swarmage.drone.keeping import NotStarted
 from swarmage.drone.worker import MOST_CONCURRENCY, Worker
 from swarmage.errors import AbilityError, ConfigError
 
@@ -73,6 +75,8 @@ class Crew:
                 worker, failure = self._cell.started.get(timeout=START_TIMEOUT)
             except Empty:
                 raise ConfigError(f"worker {name} has not started in {START_TIMEOUT:.0f} s") from None
+        if isinstance(failure, NotStarted):
+            raise ConfigError(f"worker {name} {failure}") from failure
         if failure is not None:
             raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
         self.workers.append(worker)
@@ -96,6 +100,8 @@ class Crew:
         """Let all workers go when they have finished what they do."""
         for worker in self.workers:
             worker.leave()
+        for worker in self.workers:
+            worker.wait_until_gone()
 
 
 def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:
@@ -112,4 +118,7 @@ def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str,
     for worker_class in classes:
         if not worker_class.abilities:
             raise AbilityError(f"{worker_class.__qualname__} has no abilities; declare its methods with @ability")
-    return {worker_class: concurrency.get(worker_class.__name__, worker_class.concurrency) for worker_class in classes}
+    return {
+        keeper_of(worker_class): concurrency.get(worker_class.__name__, worker_class.concurrency)
+        for worker_class in classes
+    }

@@ -52,11 +52,13 @@ class Arguments:
         return bound.args, bound.kwargs
 
     def check_local(self, task: Task) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """Return a local task's arguments, which never left this process.
+        """Return a local task's arguments, which are the very objects unless they come from another process.
 
         Raises:
             Unreadable: the ability has no such parameters.
         """
+        if task.pickled is not None:
+            return self.fit(task)
         if task.kwargs or not self._least <= len(task.args) <= self._most:
             self._bind(task.args, task.kwargs)
         return task.args, task.kwargs

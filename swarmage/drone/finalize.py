@@ -25,7 +25,7 @@ from swarmage.drone.cell import Cell
 from swarmage.drone.messages import Run, Tree, Unread
 from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
 from swarmage.errors import ConnectionLost
-from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
+from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import DeadBody, ReplyBody
 from swarmage.wire.message import Message
@@ -68,11 +68,13 @@ class Finalizer:
     @staticmethod
     def _note(run: Run, outcome: Outcome) -> None:
         tree = run.tree
+        if run.parent is not None and run.disowned:
+            return
         match outcome:
             case Succeeded():
                 if run.sends is not None:
-                    tree.sends.extend(run.sends)
-            case Failed(failure):
+                    tree.sending.append(run)
+            case Failed(failure) | Crashed(failure):
                 tree.failure = tree.failure or failure
             case Rejected(reason, failure):
                 if tree.failure is None:
@@ -92,7 +94,7 @@ class Finalizer:
             return [self._dead(tree.delivery, "result", failure, tree.task), *self._reply(tree.task, failure)]
 
     def _messages(self, tree: Tree) -> list[Message]:
-        sends = tree.sends
+        sends = [message for run in tree.sending if not run.disowned for message in run.sends or ()]
         if tree.failure is None and sum(len(message.body) + SEND_OVERHEAD for message in sends) > MOST_SENT * 3 // 2:
             tree.failure = Failure("NotEncodable", "its local tasks together insert more than one transaction can hold")
             tree.rejected = "result"

@@ -26,6 +26,8 @@ only what the waiting task itself waits for, since each takes eight frames of Py
 class Helping(Performing):
     """The part of a Worker with a thread of its own that knows what it is doing. Owned by that thread."""
 
+    _longest_sleep = math.inf  # seconds that it may wait without a look around
+
     def __init__(self, cell: Cell | None) -> None:
         super().__init__(cell)
         self.limit = TimeLimit()
@@ -73,6 +75,7 @@ class Helping(Performing):
         run, cell = self._current()
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # as above
         while local.outcome is None:
+            self._look_around()
             deep = self._depth >= MOST_NESTED
             other = cell.mailbox.take_local(inbox, within=run if deep else None)
             if other is not None:
@@ -89,8 +92,12 @@ class Helping(Performing):
                 break
             if now >= deadline:
                 raise DeadlineExceeded(f"local task {local.task_class} has not ended in {timeout:.1f} s")
-            deferred = inbox.wait(min(deadline, limit) - now)
+            deferred = inbox.wait(min(deadline - now, limit - now, self._longest_sleep))
             if deferred is not None:
                 self._deferred.append(deferred)
+        self._look_around()
         if cell.clock.monotonic() >= limit:
             raise TaskTimeout
+
+    def _look_around(self) -> None:
+        """Raise what ends the waiting task although it only waits."""

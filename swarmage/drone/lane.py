@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swarmage.drone.messages import Run
@@ -31,3 +32,23 @@ class Lane:
                 del self.local[index]
                 return run
         return None
+
+
+def next_run(lanes: Sequence[Lane]) -> Run | None:
+    """Take the next task out of these lanes, local ones first."""
+    for lane in lanes:
+        if lane.local:
+            return lane.local.popleft()
+    for lane in lanes:
+        if lane.bus:
+            return lane.bus.popleft()
+    return None
+
+
+def short_runs(lanes: Sequence[Lane], count: int, most_bytes: int) -> list[Run]:
+    """Take the next tasks from the bus out of these lanes, up to so many, each of at most so many bytes."""
+    taken: list[Run] = []
+    for lane in lanes:
+        while len(taken) < count and lane.bus and len(lane.bus[0].tree.delivery.body) <= most_bytes:
+            taken.append(lane.bus.popleft())
+    return taken

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.drone.lane import Lane
+from swarmage.drone.lane import Lane, next_run, short_runs
 from swarmage.drone.messages import FLUSH, TICK, WAKE, Envelope, Run, Tree
 from swarmage.outcome import Outcome
 
@@ -88,6 +88,19 @@ class Mailbox:
                 if lane.waking is None:
                     self._wake(lane)
 
+    def take_short(self, inbox: WorkerInbox, count: int, most_bytes: int) -> list[Run]:
+        """Take up to so many more tasks from the bus for a worker, each of at most so many bytes."""
+        with self.lock:
+            return short_runs(inbox.lanes, count, most_bytes)
+
+    def repeat(self, run: Run) -> None:
+        """Have a task that was taken performed once more from its start; nothing that came of it so far counts."""
+        with self.lock:
+            lane = self.lanes[run.task.task_class]
+            (lane.bus if run.local is None else lane.local).appendleft(run.again())
+            if lane.waking is None:
+                self._wake(lane)
+
     def _is_here(self, tree: Tree) -> bool:
         """Say whether the task is here already, and came again because its connection was lost.
 
@@ -128,7 +141,7 @@ class Mailbox:
         """Return the next task for this worker, local ones first; if there is none the worker counts as idle."""
         with self.lock:
             self._arrived(inbox)
-            run = self._next(inbox.lanes)
+            run = next_run(inbox.lanes)
             if run is None:
                 inbox.ticket += 1
                 for lane in inbox.lanes:
@@ -167,16 +180,6 @@ class Mailbox:
             for lane in inbox.lanes:
                 if lane.local and lane.waking is None:
                     self._wake(lane)
-
-    @staticmethod
-    def _next(lanes: Sequence[Lane]) -> Run | None:
-        for lane in lanes:
-            if lane.local:
-                return lane.local.popleft()
-        for lane in lanes:
-            if lane.bus:
-                return lane.bus.popleft()
-        return None
 
     @staticmethod
     def _arrived(inbox: WorkerInbox) -> None:
@@ -243,7 +246,4 @@ class Mailbox:
         """Return the finished runs. Called by the drone's thread only."""
         self._flush_is_due = False  # before looking: who appends after this puts a new Flush
         finished = self._finished
-        drained = []
-        while finished:
-            drained.append(finished.popleft())
-        return drained
+        return [finished.popleft() for _ in range(len(finished))]

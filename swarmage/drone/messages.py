@@ -20,11 +20,11 @@ class Tree:
         task: the task from the bus, the root.
         open: how many of its tasks have not ended.
         failure: the first failure, which makes the whole tree fail.
-        sends: what its tasks want sent with the acknowledgement.
+        sending: its ended runs that want something sent with the acknowledgement.
         rejected: the reason for which another attempt would be in vain.
     """
 
-    __slots__ = ("delivery", "failure", "open", "rejected", "sends", "task")
+    __slots__ = ("delivery", "failure", "open", "rejected", "sending", "task")
 
     def __init__(self, delivery: Delivery, task: Task) -> None:
         self.delivery = delivery
@@ -32,7 +32,7 @@ class Tree:
         self.open = 1
         self.failure: Failure | None = None
         self.rejected: str | None = None
-        self.sends: list[Message] = []
+        self.sending: list[Run] = []
 
 
 class Run:
@@ -51,18 +51,43 @@ class Run:
         seconds: how long it took.
         ended: it was handed in with its outcome.
         extra: it came by the extra subscription of a quick task class.
+        parent: the run that passed it on, None for a task from the bus.
+        repeated: it was given up without an outcome, and another run of the same task takes its place.
     """
 
-    __slots__ = ("ended", "extra", "local", "path", "seconds", "sends", "size", "steps", "task", "tree")
+    __slots__ = (
+        "ended",
+        "extra",
+        "local",
+        "parent",
+        "path",
+        "repeated",
+        "seconds",
+        "sends",
+        "size",
+        "steps",
+        "task",
+        "tree",
+    )
 
     reply_to = None
 
-    def __init__(self, task: Task, tree: Tree, path: str = "", local: Local | None = None, extra: bool = False) -> None:
+    def __init__(
+        self,
+        task: Task,
+        tree: Tree,
+        path: str = "",
+        local: Local | None = None,
+        extra: bool = False,
+        parent: Run | None = None,
+    ) -> None:
         self.task = task
         self.tree = tree
         self.path = path
         self.local = local
         self.extra = extra
+        self.parent = parent
+        self.repeated = False
         self.sends: list[Message] | None = None
         self.steps = 0
         self.size = 0
@@ -73,6 +98,26 @@ class Run:
     def message(self) -> Run:
         """What pykka hands to `on_receive`."""
         return self
+
+    def again(self) -> Run:
+        """Give this run up without an outcome; return the one that takes its place."""
+        self.ended = self.repeated = True
+        return Run(self.task, self.tree, self.path, self.local, self.extra, self.parent)
+
+    @property
+    def disowned(self) -> bool:
+        """Whether it came of a run that was repeated, and so of nothing that counts any more."""
+        above = self.parent
+        while above is not None:
+            if above.repeated:
+                return True
+            above = above.parent
+        return False
+
+    @property
+    def pointless(self) -> bool:
+        """Whether it need not be begun: a local task, and nothing can come of its tree or of what passed it on."""
+        return self.local is not None and (self.tree.failure is not None or self.disowned)
 
 
 class Local:

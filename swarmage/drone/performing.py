@@ -20,9 +20,11 @@ from swarmage.errors import (
     ConnectionLost,
     TaskFailed,
 )
-from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
+from swarmage.outcome import Crashed, Failed, Outcome, Rejected, Succeeded
 from swarmage.task import Task
+from swarmage.wire.codec import Carried
 from swarmage.wire.envelope import ReplyBody
+from swarmage.wire.message import Message
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
@@ -47,8 +49,8 @@ class LocalTask:
         self._worker._wait_for(self._local, timeout)
         match self._local.outcome:
             case Succeeded(result):
-                return result
-            case Failed(failure) | Rejected(_, failure):
+                return result.open() if type(result) is Carried else result
+            case Failed(failure) | Crashed(failure) | Rejected(_, failure):
                 raise TaskFailed(failure.kind, failure.message, failure.traceback)
             case _:
                 raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")
@@ -92,7 +94,7 @@ class Performing:
         path = f"{run.path}.{run.steps}" if run.path else str(run.steps)
         task = Task(task_class=task_class, args=args, kwargs=kwargs, id=f"{run.tree.task.id}/{path}"[:200])
         local = Local(task_class)
-        self._pass_on(Run(task, run.tree, path, local))
+        self._pass_on(Run(task, run.tree, path, local, parent=run))
         return LocalTask(self, local)
 
     def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> str:
@@ -142,7 +144,9 @@ class Performing:
             return
         self._last_progress = now
         body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
-        message = cell.wire.reply(root.originator, body)
+        self._send_at_once(run, cell, cell.wire.reply(root.originator, body))
+
+    def _send_at_once(self, run: Run, cell: Cell, message: Message) -> None:
         try:
             run.tree.delivery.connection.write(cell.bus.send_frame(message))
         except ConnectionLost:

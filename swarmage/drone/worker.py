@@ -27,6 +27,8 @@ from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
 from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 
 MOST_CONCURRENCY = 1000
+ISOLATIONS = ("thread", "process")
+PROCESS_FIELDS = ("memory_limit", "recycle_tasks", "recycle_growth")
 
 
 class Worker(Helping, pykka.ThreadingActor):
@@ -39,11 +41,17 @@ class Worker(Helping, pykka.ThreadingActor):
 
     Attributes:
         concurrency: how many actors of this class each drone starts.
-        isolation: where tasks are performed; this version knows "thread".
+        isolation: where tasks are performed: in a "thread" of the drone, or each actor in a "process" of its own.
+        memory_limit: bytes of memory that such a process may take before it is killed, or None for no limit.
+        recycle_tasks: tasks after which such a process is replaced by a fresh one, or None.
+        recycle_growth: bytes by which such a process may grow from its first task on before it is replaced, or None.
     """
 
     concurrency: ClassVar[int] = 1
     isolation: ClassVar[str] = "thread"
+    memory_limit: ClassVar[int | None] = None
+    recycle_tasks: ClassVar[int | None] = None
+    recycle_growth: ClassVar[int | None] = None
     abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
 
     use_daemon_thread = True
@@ -53,8 +61,10 @@ class Worker(Helping, pykka.ThreadingActor):
         name = cls.__qualname__
         if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= MOST_CONCURRENCY:
             raise AbilityError(f"{name}.concurrency must be 1 to {MOST_CONCURRENCY}, not {cls.concurrency!r}")
-        if cls.isolation != "thread":
-            raise AbilityError(f"{name}.isolation must be 'thread' in this version, not {cls.isolation!r}")
+        if cls.isolation not in ISOLATIONS:
+            raise AbilityError(f"{name}.isolation must be 'thread' or 'process', not {cls.isolation!r}")
+        for field in PROCESS_FIELDS:
+            _check_process_field(cls, field)
         cls.abilities = types.MappingProxyType(abilities_of(cls))
 
     def __init__(
@@ -112,6 +122,9 @@ class Worker(Helping, pykka.ThreadingActor):
         """Stop when what is being performed is done; safe to call on a worker that is gone."""
         with contextlib.suppress(pykka.ActorDeadError):
             self.actor_ref.stop(block=False)
+
+    def wait_until_gone(self) -> None:
+        """Return when nothing is left of it that would outlive the drone: threads do not."""
 
     def give_up(self) -> None:
         """Hand in what a dead worker was performing, for nobody else will. Called by the drone."""
@@ -176,7 +189,7 @@ class Worker(Helping, pykka.ThreadingActor):
 
     def _outcome(self, run: Run) -> Outcome:
         task = run.task
-        if run.local is not None and run.tree.failure is not None:
+        if run.pointless:
             return Skipped()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
@@ -201,3 +214,15 @@ class Worker(Helping, pykka.ThreadingActor):
             return Rejected("result", failure_of(error))
         except BaseException as error:  # noqa: BLE001 - as in `execute`
             return Failed(failure_of(error))
+
+
+def _check_process_field(cls: type[Worker], field: str) -> None:
+    value = getattr(cls, field)
+    if value is None:
+        return
+    name = f"{cls.__qualname__}.{field}"
+    if type(value) is not int or value < 1:
+        unit = "tasks" if field == "recycle_tasks" else "bytes"
+        raise AbilityError(f"{name} must be a whole number of {unit}, 1 or more, or None, not {value!r}")
+    if cls.isolation != "process":
+        raise AbilityError(f"{name} is for a process; set isolation = 'process' on {cls.__qualname__}, or leave it out")

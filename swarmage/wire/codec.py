@@ -1,4 +1,7 @@
-"""Values to bytes and back. The only file that unpickles, and only what a checked signature covers."""
+"""Values to bytes and back.
+
+The only file that unpickles, and only what a checked signature covers or a process of our own has said.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ def pickle(value: Any, what: str) -> bytes:
 
 
 def unpickle(data: bytes) -> Any:
-    """Return the value again. Call it only on bytes whose signature has been checked.
+    """Return the value again. Call it only on bytes whose signature has been checked, or that never left the machine.
 
     Raises:
         Unreadable: the bytes name something that is not installed here, or are damaged.
@@ -83,6 +86,32 @@ def unpickle(data: bytes) -> Any:
         raise
     except BaseException as error:  # unpickling runs the sender's code, which may raise anything, SystemExit too
         raise Unreadable(f"a pickled value cannot be read here: {type(error).__name__}: {error}") from error
+
+
+class Carried:
+    """A value between two processes of one cell, which is opened by who uses it, and by nobody on its way."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def open(self) -> Any:
+        """Return the value.
+
+        Raises:
+            Unreadable: it names something that is not there in this process.
+        """
+        return unpickle(self.data)
+
+
+def carry(value: Any) -> bytes:
+    """Return a result for another process, as it came if it comes from one.
+
+    Raises:
+        NotEncodable: it cannot be pickled.
+    """
+    return value.data if type(value) is Carried else pickle(value, "a result")
 
 
 def convert(value: Any, kind: Any) -> Any:

@@ -74,7 +74,7 @@ _MOST_RAW = 2 * 1024 * 1024  # a third more in base64
 _MOST_MESSAGE, _MOST_TRACEBACK = 1000, 8000  # with a task of MAX_BODY still within what the bus takes
 
 
-def _tellable(failure: Failure) -> Failure:
+def tellable(failure: Failure) -> Failure:
     """Return a failure that JSON can say: foreign text may hold half characters, and be of any length."""
     kind, message, traceback = (
         text.encode("utf-8", "backslashreplace").decode()
@@ -140,7 +140,7 @@ class Wire:
             NotEncodable: its value cannot be carried, or is too large for the bus.
         """
         if reply.failure is not None:
-            reply = msgspec.structs.replace(reply, failure=_tellable(reply.failure))
+            reply = msgspec.structs.replace(reply, failure=tellable(reply.failure))
         body = codec.to_json(reply)
         if body is None:
             pickled = codec.pickle(reply.value, f"the result of task {reply.id}")
@@ -167,7 +167,7 @@ class Wire:
     def dead(self, letter: DeadBody) -> Message:
         """Write a dead letter; what is too long of a failure, or of a message nobody can read, is cut."""
         raw = letter.raw
-        letter = msgspec.structs.replace(letter, failure=_tellable(letter.failure))
+        letter = msgspec.structs.replace(letter, failure=tellable(letter.failure))
         if raw is not None and len(raw) > _MOST_RAW:
             letter = msgspec.structs.replace(letter, raw=raw[:_MOST_RAW], cut=len(raw) - _MOST_RAW)
         body = codec.to_json(letter)
@@ -202,6 +202,10 @@ class Wire:
         """
         self._signer.verify(destination, body, signature)
         return codec.read_struct(_anything, body, "JSON")
+
+    def sign(self, message: Message) -> Message:
+        """Return a message, written by a process that has no key, with its signature."""
+        return message._replace(signature=self._signer.sign(message.destination, message.body))
 
     @staticmethod
     def read_figures(body: bytes) -> Any:

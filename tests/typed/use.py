@@ -21,6 +21,20 @@ class Census(Worker):
         return len(path)
 
 
+class Encoder(Worker):
+    isolation = "process"
+    memory_limit = 500_000_000
+    recycle_tasks = 100
+
+    @ability("video.encode", timeout=60)
+    def encode(self, path: str) -> int:
+        return len(path)
+
+
+def in_a_process(client: Client) -> Reply[int]:
+    return client.insert(Encoder.encode, "a")
+
+
 def by_ability(client: Client) -> dict[str, int]:
     reply = client.insert(Census.census, "/usr/share/doc", deep=True)
     assert_type(reply, Reply[dict[str, int]])

@@ -331,7 +331,7 @@ def test_a_drone_without_a_bus_does_not_start(home: Any, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "settings", [{"concurrency": 0}, {"concurrency": 1001}, {"concurrency": 1.5}, {"isolation": "process"}]
+    "settings", [{"concurrency": 0}, {"concurrency": 1001}, {"concurrency": 1.5}, {"isolation": "prison"}]
 )
 def test_a_worker_class_that_makes_no_sense_is_refused_when_it_is_defined(settings: dict[str, Any]) -> None:
     with pytest.raises(AbilityError, match=f"Wrong.{next(iter(settings))}"):

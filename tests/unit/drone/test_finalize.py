@@ -9,7 +9,7 @@ from swarmage.abilities import Ability
 from swarmage.bus.frames import Frame
 from swarmage.drone.messages import Run, Unread
 from swarmage.drone.sending import answer
-from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
+from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.retry import RetryPolicy
 from swarmage.task import Task
 from swarmage.wire import names
@@ -190,7 +190,7 @@ def test_a_tree_is_acked_after_its_last_local_task_with_all_that_was_inserted(ce
     assert cell.mailbox.open_trees == 0
 
 
-@pytest.mark.parametrize("ending", [Failed(FAILURE), Rejected("arguments", FAILURE)], ids=["failed", "rejected"])
+@pytest.mark.parametrize("ending", [Failed(FAILURE), Crashed(FAILURE), Rejected("arguments", FAILURE)])
 def test_a_leaf_that_fails_fails_its_tree_and_nothing_of_it_leaves(cell: FakeCell, ending: Any) -> None:
     root = cell.run(asked("b"))
     leaf, late = (local_run(root, Task(task_class="a", id=name)) for name in ("leaf", "late"))
@@ -199,7 +199,7 @@ def test_a_leaf_that_fails_fails_its_tree_and_nothing_of_it_leaves(cell: FakeCel
     letter, reply = in_one_transaction(cell.connection.frames())
     dead = dead_in(cell, letter)
     assert (dead.failure, dead.task and dead.task.id) == (FAILURE, "t")
-    assert dead.reason == ("failed" if isinstance(ending, Failed) else "arguments")
+    assert dead.reason == (ending.reason if isinstance(ending, Rejected) else "failed")
     assert reply_in(cell, reply).kind == "error"
 
 
