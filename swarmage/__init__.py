@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from swarmage.abilities import ability as ability
     from swarmage.client.client import Client as Client
-    from swarmage.client.reply import Progress as Progress
+    from swarmage.client.heard import Progress as Progress
     from swarmage.client.reply import Reply as Reply
     from swarmage.drone.drone import Drone as Drone
     from swarmage.drone.worker import Worker as Worker
@@ -35,7 +35,7 @@ _WHERE = {
     "Client": "swarmage.client.client",
     "Task": "swarmage.task",
     "Reply": "swarmage.client.reply",
-    "Progress": "swarmage.client.reply",
+    "Progress": "swarmage.client.heard",
     "Worker": "swarmage.drone.worker",
     "ability": "swarmage.abilities",
     "Drone": "swarmage.drone.drone",

@@ -48,12 +48,13 @@ class Run:
         sends: what it wants sent; owned by the worker until the run is finished.
         steps: how many local tasks and inserts it made so far.
         size: bytes of what it wants sent.
+        parts: how many responses it gave so far.
         seconds: how long it took.
         ended: it was handed in with its outcome.
         extra: it came by the extra subscription of a quick task class.
     """
 
-    __slots__ = ("ended", "extra", "local", "path", "seconds", "sends", "size", "steps", "task", "tree")
+    __slots__ = ("ended", "extra", "local", "parts", "path", "seconds", "sends", "size", "steps", "task", "tree")
 
     reply_to = None
 
@@ -66,6 +67,7 @@ class Run:
         self.sends: list[Message] | None = None
         self.steps = 0
         self.size = 0
+        self.parts = 0
         self.seconds = 0.0
         self.ended = False
 

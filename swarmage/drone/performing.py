@@ -23,6 +23,7 @@ from swarmage.errors import (
 from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import ReplyBody
+from swarmage.wire.message import Message
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
@@ -121,17 +122,35 @@ class Performing:
         add(run, cell.wire.task(task))
         return id_
 
-    def respond(self, value: Any) -> None:
+    def respond(self, value: Any, *, at_once: bool = False) -> None:
         """Send one of several responses to the originator, if there is one; it leaves with the acknowledgement.
+
+        Args:
+            value: the response.
+            at_once: send a copy now, for an originator that wants to see each as it comes. It may be of an attempt that
+                fails later; each place in the order of responses is heard once, by who speaks first.
 
         Raises:
             NotEncodable: the value cannot be carried.
         """
         run, cell = self._current()
         root = run.tree.task
+        if root.originator is None:
+            return
+        run.parts += 1
+        place = (run.path, run.parts)
+        part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value, place=place)
+        message = cell.wire.reply(root.originator, part)
+        add(run, message)
+        if at_once:
+            self._send_now(message)
+
+    def acknowledge(self) -> None:
+        """Tell the originator, if there is one, that a worker has begun: at once, never certain."""
+        run, cell = self._current()
+        root = run.tree.task
         if root.originator is not None:
-            part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value)
-            add(run, cell.wire.reply(root.originator, part))
+            self._send_now(cell.wire.reply(root.originator, ReplyBody(id=root.id, kind="begun", attempt=root.attempt)))
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
@@ -142,11 +161,14 @@ class Performing:
             return
         self._last_progress = now
         body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
-        message = cell.wire.reply(root.originator, body)
+        self._send_now(cell.wire.reply(root.originator, body))
+
+    def _send_now(self, message: Message) -> None:
+        run, cell = self._current()
         try:
             run.tree.delivery.connection.write(cell.bus.send_frame(message))
         except ConnectionLost:
-            return  # a lost connection shows elsewhere; progress is not worth a failure
+            return  # a lost connection shows elsewhere; what is said meanwhile is not worth a failure
 
     def _current(self) -> tuple[Run, Cell]:
         """Return what is being performed, by whoever calls.

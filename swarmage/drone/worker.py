@@ -178,6 +178,8 @@ class Worker(Helping, pykka.ThreadingActor):
         task = run.task
         if run.local is not None and run.tree.failure is not None:
             return Skipped()
+        if task.acknowledge and run.local is None:
+            self.acknowledge()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
         if type(outcome) is Failed and outcome.failure.kind == TaskTimeout.__name__:

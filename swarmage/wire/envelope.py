@@ -29,19 +29,22 @@ class ReplyBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: identity of the task.
-        kind: ``result`` and ``error`` end the task, ``part`` is one of several responses, ``progress`` a sign of life.
+        kind: ``result`` and ``error`` end the task, ``part`` is one of several responses, ``progress`` a sign of life,
+            ``begun`` says that a worker performs it now.
         attempt: the attempt that answers.
         value: the result or part; for ``progress`` [done, total, text].
         pickled: the value by cloudpickle where JSON cannot carry it.
         failure: what went wrong, for ``error``.
+        place: of a part, among those of its run: what comes twice is known by it, and what comes late.
     """
 
     id: str
-    kind: Literal["result", "error", "part", "progress"]
+    kind: Literal["result", "error", "part", "progress", "begun"]
     attempt: int = 1
     value: Any = None
     pickled: bytes | None = None
     failure: Failure | None = None
+    place: tuple[str, int] | None = None
 
 
 class DeadBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from swarmage import errors
 from swarmage.cli.exit_codes import exit_code_of
 from swarmage.cli.main import COMMANDS
 from swarmage.cli.progress_bar import progress_bar
-from swarmage.client.reply import Progress
+from swarmage.client.heard import Progress
 
 from .fake_client import FakeClient, FakeLetter, run
 
