@@ -9,6 +9,7 @@ The way of a task, one folder a stage, in the order it travels:
     drone/       the cell: take tasks in, perform them, finalize
     supervisor/  the process above: keeps drones and the embedded bus alive
     cli/         the commands, for people
+    testing/     all of it in one process, for tests
 
 The words everyone uses stand beside them: task, ability, outcome, retry, settings, home, clock, errors.
 """

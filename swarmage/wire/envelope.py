@@ -151,7 +151,7 @@ class Wire:
             assert body is not None
         self._check_size(body, f"the result of task {reply.id}")
         signature = self._signer.sign(destination, body)
-        lasting = reply.kind != "progress"
+        lasting = reply.kind not in {"progress", "begun"}
         return Message(destination, body, signature, expires=REPLY_EXPIRES, persistent=lasting)
 
     def read_reply(self, destination: str, body: bytes, signature: str | None) -> ReplyBody:
