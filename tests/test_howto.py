@@ -1,0 +1,31 @@
+"""What docs/howto/ shows is run: each block of Python of a page in turn, in one module, and then its tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs" / "howto").glob("*.md"))
+SECONDS = 120
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_does_what_it_shows(page: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    if not blocks:
+        pytest.skip("it shows no Python")
+    module = tmp_path / "test_page.py"
+    module.write_text("\n".join(blocks), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(module)]
+    if "def test_" not in module.read_text(encoding="utf-8"):
+        command = [sys.executable, str(module)]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "SWARMAGE_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
