@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarmage.abilities import Ability, unresolved_hints
 from swarmage.drone.cell import Cell, starting
-from swarmage.drone.worker import MOST_CONCURRENCY, Worker
+from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError
+
+if TYPE_CHECKING:
+    from swarmage.drone.async_loop import EventLoop
 
 logger = logging.getLogger("swarmage.drone")
 
@@ -24,11 +28,12 @@ class Crew:
     Attributes:
         workers: the actors.
         abilities: what they are able to do, by task class.
-        able: how many of them are able to perform a task class.
+        able: how many tasks of a class they are able to perform at once.
     """
 
     def __init__(self, classes: Sequence[type[Worker]], concurrency: Mapping[str, int], cell: Cell) -> None:
         self._cell = cell
+        self._loop: EventLoop | None = None
         self._counts = _with_concurrency(classes, concurrency)
         self.workers: list[Worker] = []
         self.abilities: dict[str, Ability[..., Any]] = {}
@@ -51,12 +56,12 @@ class Crew:
             ConfigError: one cannot be made or started; the message says which and why.
         """
         for worker_class, count in self._counts.items():
-            for _ in range(count):
+            for _ in range(1 if worker_class.on_loop else count):
                 self._start(worker_class)
 
     def _start(self, worker_class: type[Worker]) -> None:
         name = worker_class.__qualname__
-        token = starting.set(self._cell)
+        token = starting.set(self._cell_for(worker_class))
         try:
             ref = worker_class.start()
         except KeyboardInterrupt:
@@ -77,8 +82,21 @@ class Crew:
             raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
         self.workers.append(worker)
 
+    def _cell_for(self, worker_class: type[Worker]) -> Cell:
+        """Return the cell as a worker of this class sees it; the first one that needs the event loop starts it."""
+        if not worker_class.on_loop:
+            return self._cell
+        if self._loop is None:
+            from swarmage.drone.async_loop import EventLoop  # noqa: PLC0415 - a cell of threads needs no asyncio
+
+            self._loop = EventLoop()
+            self._loop.start()
+        return replace(self._cell, loop=self._loop, slots=self._counts[worker_class])
+
     def look_after(self, now: float) -> None:
         """Enforce time limits and replace workers that died of a message they were sent."""
+        if self._loop is not None:
+            self._loop.look(now)
         for worker in tuple(self.workers):
             worker.limit.enforce(now)
             if worker.actor_ref.is_alive():
@@ -93,9 +111,11 @@ class Crew:
                 self.workers.remove(worker)
 
     def stop(self) -> None:
-        """Let all workers go when they have finished what they do."""
+        """Let all workers go when they have finished what they do; coroutines that still run are cancelled."""
         for worker in self.workers:
             worker.leave()
+        if self._loop is not None:
+            self._loop.stop()
 
 
 def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:
@@ -107,8 +127,9 @@ def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str,
             raise ConfigError(
                 f"there is no Worker class {name!r} to give a concurrency; there are: {', '.join(by_name)}"
             )
-        if not 1 <= count <= MOST_CONCURRENCY:
-            raise ConfigError(f"the concurrency of {name} must be 1 to {MOST_CONCURRENCY}, not {count}")
+        most = by_name[name].most_concurrency
+        if not 1 <= count <= most:
+            raise ConfigError(f"the concurrency of {name} must be 1 to {most}, not {count}")
     for worker_class in classes:
         if not worker_class.abilities:
             raise AbilityError(f"{worker_class.__qualname__} has no abilities; declare its methods with @ability")

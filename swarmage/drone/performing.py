@@ -5,19 +5,22 @@ From: worker.  To: local_queue, and finalize by what it leaves to be sent.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import msgspec
 
 from swarmage.abilities import Ability
+from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
 from swarmage.drone.messages import Local, Run
 from swarmage.drone.sending import add
 from swarmage.errors import (
     AbilityError,
     ConnectionLost,
+    SwarmageError,
     TaskFailed,
 )
 from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
@@ -27,16 +30,18 @@ from swarmage.wire.message import Message
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
+LOCAL_TIMEOUT = 3600.0
+"""Seconds; every wait has a deadline, also when nobody named one."""
 
 
 class LocalTask:
-    """The handle of a local task."""
+    """The handle of a local task: wait with `result` in a thread, with ``await`` in a coroutine."""
 
     def __init__(self, worker: Performing, local: Local) -> None:
         self._worker = worker
         self._local = local
 
-    def result(self, timeout: float = 3600.0) -> Any:
+    def result(self, timeout: float = LOCAL_TIMEOUT) -> Any:
         """Return what the local task returned.
 
         The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
@@ -44,8 +49,29 @@ class LocalTask:
         Raises:
             TaskFailed: it failed, and with it the tree; no use going on.
             DeadlineExceeded: it has not ended in `timeout` seconds.
+            SwarmageError: called in the event loop of an AsyncWorker, which it would hold up; await the handle there.
         """
         self._worker._wait_for(self._local, timeout)
+        return self._opened()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait in a coroutine of an AsyncWorker, for an hour at most; see `wait`."""
+        return self.wait().__await__()
+
+    async def wait(self, timeout: float = LOCAL_TIMEOUT) -> Any:
+        """Return what the local task returned, in a coroutine of an AsyncWorker.
+
+        The task that waits leaves its slot to others meanwhile, so that a cell in which everybody waits goes on.
+
+        Raises:
+            TaskFailed: it failed, and with it the tree; no use going on.
+            DeadlineExceeded: it has not ended in `timeout` seconds.
+            SwarmageError: called in a Worker that is not an AsyncWorker; use `result` there.
+        """
+        await self._worker._await(self._local, timeout)
+        return self._opened()
+
+    def _opened(self) -> Any:
         match self._local.outcome:
             case Succeeded(result):
                 return result
@@ -155,20 +181,29 @@ class Performing:
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
         run, cell = self._current()
-        now = cell.clock.monotonic()
         root = run.tree.task
-        if root.originator is None or (now - self._last_progress < PROGRESS_EVERY and done < total):
+        if root.originator is None or not self._may_tell(cell.clock.monotonic(), done >= total):
             return
-        self._last_progress = now
         body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
         self._send_now(cell.wire.reply(root.originator, body))
 
     def _send_now(self, message: Message) -> None:
         run, cell = self._current()
-        try:
-            run.tree.delivery.connection.write(cell.bus.send_frame(message))
-        except ConnectionLost:
-            return  # a lost connection shows elsewhere; what is said meanwhile is not worth a failure
+        self._tell(run.tree.delivery.connection, cell.bus.send_frame(message))
+
+    def _may_tell(self, now: float, last: bool) -> bool:
+        """Say whether progress is worth a message now."""
+        if now - self._last_progress < PROGRESS_EVERY and not last:
+            return False
+        self._last_progress = now
+        return True
+
+    def _tell(self, connection: Connection, frame: bytes) -> None:
+        """Write a message that may be lost."""
+        with contextlib.suppress(
+            ConnectionLost
+        ):  # which shows elsewhere; what is said meanwhile is not worth a failure
+            connection.write(frame)
 
     def _current(self) -> tuple[Run, Cell]:
         """Return what is being performed, by whoever calls.
@@ -189,6 +224,15 @@ class Performing:
             DeadlineExceeded: it has not in `timeout` seconds.
         """
         raise NotImplementedError
+
+    async def _await(self, local: Local, timeout: float) -> None:
+        """Return when a local task has ended, in a coroutine.
+
+        Raises:
+            DeadlineExceeded: it has not in `timeout` seconds.
+            SwarmageError: this worker performs no coroutines.
+        """
+        raise SwarmageError(f"{type(self).__qualname__} is no AsyncWorker: wait for {local.task_class} with result()")
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         """Hand a run in with its outcome: once, whatever goes wrong."""

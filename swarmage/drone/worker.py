@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pykka
 
-from swarmage.abilities import Ability, abilities_of
+from swarmage.abilities import Ability, abilities_of, check_kind
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of, last_words
 from swarmage.drone.helping import Helping
@@ -46,16 +46,21 @@ class Worker(Helping, pykka.ThreadingActor):
     isolation: ClassVar[str] = "thread"
     abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
 
+    most_concurrency: ClassVar[int] = MOST_CONCURRENCY
+    on_loop: ClassVar[bool] = False  # one actor performs `concurrency` tasks at once, on the cell's event loop
+
     use_daemon_thread = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name = cls.__qualname__
-        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= MOST_CONCURRENCY:
-            raise AbilityError(f"{name}.concurrency must be 1 to {MOST_CONCURRENCY}, not {cls.concurrency!r}")
+        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= cls.most_concurrency:
+            raise AbilityError(f"{name}.concurrency must be 1 to {cls.most_concurrency}, not {cls.concurrency!r}")
         if cls.isolation != "thread":
             raise AbilityError(f"{name}.isolation must be 'thread' in this version, not {cls.isolation!r}")
         cls.abilities = types.MappingProxyType(abilities_of(cls))
+        for one in cls.abilities.values():
+            check_kind(name, one, on_loop=cls.on_loop)
 
     def __init__(
         self,
@@ -132,10 +137,13 @@ class Worker(Helping, pykka.ThreadingActor):
             self.on_start()
         except BaseException as raised:  # noqa: BLE001 - pykka would log it and nobody would know
             error = raised
-            self.actor_stopped.set()
-            pykka.ActorRegistry.unregister(self.actor_ref)
+            self._retire()
         if self._cell is not None:
             self._cell.started.put((self, error))
+
+    def _retire(self) -> None:
+        self.actor_stopped.set()
+        pykka.ActorRegistry.unregister(self.actor_ref)
 
     def _handle_receive(self, message: Any) -> Any:
         if type(message) is not Run:
