@@ -81,6 +81,9 @@ def _settle(message: Message) -> None:
 def _bury(session: Session, message: Message) -> None:
     """Move the message to the dead letters, in one batch of the journal and without its expiry."""
     hub = session.hub
+    queue = hub.router.queues.get(message.destination)
+    if queue is not None:
+        queue.tally.dead += 1
     name = message.destination.split("/", 2)[-1]
     dead = message.copy(hub.next_number())
     dead.destination = f"/queue/DLQ.{name}"

@@ -15,12 +15,16 @@ class Limits:
         head_bytes: all headers of a frame together, its command included.
         login_bytes: a whole frame before the login.
         login_seconds: time between the TCP connection and its CONNECT frame.
+        vanished_seconds: time for which a peer's machine may answer nothing, not even on the level of TCP.
         connections: open connections.
+        connections_per_address: those of them that may come from one address, unless it is this machine's.
         subscriptions: subscriptions of one connection.
+        temporary_queues: temporary queues of one connection.
         transactions: open transactions of one connection.
         transaction_bytes: what the open transactions of one connection hold back together.
         private_backlog: messages that may wait for one topic subscription or in one temporary queue.
         output_bytes: what may wait to be written to one connection before its subscriptions pause.
+        unread_bytes: what may wait to be read by one client, its receipts and errors included, before it is given up.
         unsaved_bytes: what may wait for the disk before the bus stops reading from its senders.
         stored_bytes: what may be stored, about; None for whatever the disk has room for.
         queue_messages: messages that one queue may hold, delivered ones among them; None for any number.
@@ -31,12 +35,16 @@ class Limits:
     head_bytes: int = 64 * 1024
     login_bytes: int = 16 * 1024
     login_seconds: float = 5.0
+    vanished_seconds: float = 30.0
     connections: int = 1_000
+    connections_per_address: int = 200
     subscriptions: int = 1_000
+    temporary_queues: int = 1_000
     transactions: int = 100
     transaction_bytes: int = 64 * 1024 * 1024
     private_backlog: int = 100_000
     output_bytes: int = 256 * 1024
+    unread_bytes: int = 16 * 1024 * 1024
     unsaved_bytes: int = 64 * 1024 * 1024
     stored_bytes: int | None = None
     queue_messages: int | None = None

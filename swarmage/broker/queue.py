@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from swarmage.broker.message import Message
+from swarmage.broker.rates import Tally
 from swarmage.broker.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ class Queue:
         in_flight: messages delivered and not settled yet.
         delayed: messages held back until they are due.
         marked: whether it is noted for the next dispatch.
+        tally: how many came and went.
         may_expire: whether a message with an expiry was ever put in.
     """
 
-    __slots__ = ("consumers", "delayed", "in_flight", "marked", "may_expire", "name", "owner", "takers", "waiting")
+    __slots__ = (
+        "consumers", "delayed", "in_flight", "marked", "may_expire", "name", "owner", "takers", "tally", "waiting",
+    )  # fmt: skip
 
     def __init__(self, name: str, owner: Session | None = None) -> None:
         self.name = name
@@ -39,6 +43,7 @@ class Queue:
         self.in_flight = 0
         self.delayed = 0
         self.marked = False
+        self.tally = Tally()
         self.may_expire = False
 
     def put(self, message: Message) -> None:

@@ -39,6 +39,7 @@ def give_back(session: Session, queue: Queue, message: Message, *, counted: bool
     if counted:
         message.count += 1
         session.hub.journal.recount(message)
+    queue.tally.returned += 1
     queue.put(message)
     session.hub.mark(queue)
 

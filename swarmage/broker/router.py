@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from swarmage.broker.message import Message
 from swarmage.broker.queue import Queue
+from swarmage.broker.rates import Tally
 from swarmage.broker.refused import Refused
 from swarmage.broker.topics import Topics
 
@@ -21,7 +22,9 @@ QUEUE = "/queue/"
 TOPIC = "/topic/"
 TEMPORARY = "/temp-queue/"
 REPLY = "/reply-queue/"
-STATISTICS = "/bus/statistics"
+
+_LONGEST = 255  # bytes of a name, without what stands in front of it
+_DEAD_LONGER = 40
 
 
 class Router:
@@ -30,6 +33,7 @@ class Router:
     Attributes:
         queues: shared and temporary queues by full name.
         topics: who listens to which topics.
+        forgotten: the counts of queues that are no more.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Router:
     ) -> None:  # fmt: skip
         self.queues: dict[str, Queue] = {}
         self.topics = Topics()
+        self.forgotten = Tally()
         self._mark = mark
         self._next_number = next_number
         self._overflow = overflow
@@ -59,6 +64,8 @@ class Router:
                 raise Refused(f"the temporary queue {destination} is gone")
         elif not destination.startswith((QUEUE, TOPIC)) or len(destination) <= len(QUEUE):
             raise Refused(f"unknown destination {destination}; there are /queue/, /topic/ and /temp-queue/")
+        else:
+            check_name(destination)
         return destination
 
     def queue(self, name: str) -> Queue:
@@ -73,6 +80,10 @@ class Router:
         name = reply_name(session, destination)
         queue = self.queues.get(name)
         if queue is None:
+            check_name(destination)
+            most = session.hub.limits.temporary_queues
+            if len(session.temporary) >= most:
+                raise Refused(f"more than {most} temporary queues")
             queue = self.queues[name] = Queue(name, session)
             session.temporary.append(name)
         return queue
@@ -108,6 +119,7 @@ class Router:
         queue.put(message)
         if not queue.marked:
             self._mark(queue)
+        queue.tally.came += 1
         if queue.owner is not None and queue.waiting.count > self._private_backlog:
             self._overflow(queue.owner, queue.name)
 
@@ -134,11 +146,29 @@ class Router:
         expired: list[Message] = []
         for name, queue in list(self.queues.items()):
             if queue.may_expire:
-                expired += queue.waiting.remove(lambda message: 0 < message.expires <= wall_ms)
+                gone = queue.waiting.remove(lambda message: 0 < message.expires <= wall_ms)
+                queue.tally.expired += len(gone)
+                expired += gone
                 queue.may_expire = queue.waiting.count > 0
             if queue.owner is None and queue.idle:
+                self.forgotten.add(queue.tally)
                 del self.queues[name]
         return expired
+
+
+def check_name(destination: str) -> None:
+    """Let through what can be told of in one line of a log.
+
+    Raises:
+        Refused: the name is too long, or holds what cannot be printed.
+    """
+    name = destination.split("/", 2)[-1]
+    # What is rejected goes to the dead letters however long the name of its queue is.
+    most = _LONGEST + _DEAD_LONGER if name.startswith("DLQ.") else _LONGEST
+    if len(name.encode()) > most:
+        raise Refused(f"a destination's name is longer than {most} bytes: {name[:40]!r}...")
+    if not destination.isprintable():
+        raise Refused(f"a destination's name may hold no characters that cannot be printed: {destination!r}")
 
 
 def reply_name(session: Session, destination: str) -> str:

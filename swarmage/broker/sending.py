@@ -47,7 +47,7 @@ def build(session: Session, frame: Frame) -> Message:
         raise Refused("SEND needs a destination header")
     hub = session.hub
     target = destination
-    if not destination.startswith(QUEUE) or destination == QUEUE:
+    if destination not in hub.router.queues:  # the name of one that is there was looked at when it was made
         target = hub.router.resolve(session, destination)
     check_send(session, target)
     plain = frame.plain is not None

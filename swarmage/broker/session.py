@@ -5,14 +5,15 @@ From: connection (bytes).  To: commands, and back to the connection.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from swarmage.broker.commands import COMMANDS
-from swarmage.broker.encoding import encode, receipt
+from swarmage.broker.encoding import error, receipt
 from swarmage.broker.entry import Entry
 from swarmage.broker.events import event
 from swarmage.broker.frames import Frame, FrameParser
@@ -21,6 +22,7 @@ from swarmage.broker.message import Message
 from swarmage.broker.pulse import Pulse
 from swarmage.broker.refused import Refused
 from swarmage.broker.release import release
+from swarmage.broker.sink import Sink
 from swarmage.broker.subscribing import attach
 from swarmage.broker.subscription import UNLIMITED, Subscription
 from swarmage.broker.transactions import Transactions
@@ -29,18 +31,6 @@ if TYPE_CHECKING:
     from swarmage.broker.hub import Hub
 
 log = logging.getLogger("swarmage.bus")
-
-
-class Sink(Protocol):
-    """Where a session's bytes go."""
-
-    def write(self, data: bytes) -> None:
-        """Send the bytes."""
-        ...
-
-    def finish(self) -> None:
-        """Close after everything written has left, and so that the peer can still read it."""
-        ...
 
 
 class State(Enum):
@@ -117,6 +107,7 @@ class Session:
         self.version = version
         self.parser.log_in(version)
         self.state = State.OPEN
+        self.hub.crowd.logged_in(self)
 
     def _handle(self, frame: Frame) -> None:
         if self.state is State.LOGIN:
@@ -187,11 +178,7 @@ class Session:
             return
         fields = event("refused", peer=self.peer, reason=str(refusal))
         log.warning("%s: refused: %r", self.peer, str(refusal), extra=fields)
-        headers = {"message": str(refusal), "content-type": "text/plain", **refusal.headers}
-        wanted = self._frame.headers.get("receipt") if self._frame is not None else None
-        if wanted is not None:
-            headers["receipt-id"] = wanted
-        self.write(encode("ERROR", headers, str(refusal).encode() + b"\n", version=self.version))
+        self.write(error(refusal, self._frame, self.version))
         self._end(counted=counted)
 
     def leave(self, wanted: str | None) -> None:
@@ -224,11 +211,24 @@ class Session:
         if self.state is not State.CLOSED:
             self._end(counted=False)
 
+    def make_room(self) -> None:
+        """End the connection, which has not logged in, because another one needs its place."""
+        self.refuse(Refused("all connections are taken, and this one had not logged in yet"))
+
+    def broke(self) -> None:
+        """End the connection because it cannot be written to."""
+        log.exception("%s: cannot be written to, closed", self.peer, extra=event("broken", peer=self.peer))
+        self.lost()
+        self._closing = False  # there is nothing to wait for
+        with contextlib.suppress(Exception):
+            self._sink.abort()
+
     def _end(self, *, counted: bool) -> None:
         release(self, counted=counted)
         self.entry.close()
         self.state = State.CLOSED
         self.hub.sessions.pop(self.id, None)
+        self.hub.crowd.leave(self)
         if not self._closing:
             self._closing = True
             self.hub.talks(self)

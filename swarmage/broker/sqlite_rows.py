@@ -33,6 +33,7 @@ CREATE TABLE run (number INTEGER NOT NULL);
 INSERT INTO run VALUES (0);
 """
 
+_FEW_NAMES = 1_000  # destinations that nothing goes to any more are looked for when there are more, and twice as many
 _CHUNKS = (256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
 _ROW = "(?,?,?,?,?,?,?,?,?)"
 _PAGE = """
@@ -61,6 +62,7 @@ class Rows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._most_names = _FEW_NAMES
         self._take_names()
 
     def _take_names(self) -> None:
@@ -69,14 +71,18 @@ class Rows:
             raise Damage("it holds destinations without a name")
         self._salts = {name: salt_of(name) for name in self._numbers}
 
+    def _forget_names(self) -> None:
+        self._connection.execute(_UNUSED)
+        self._take_names()
+        self._most_names = max(_FEW_NAMES, 2 * len(self._numbers))
+
     def load(self) -> Loaded:
         """Return what must be in memory, and how much there is besides; forget destinations that nothing goes to.
 
         Raises:
             Damage: table and indexes do not hold the same messages.
         """
-        self._connection.execute(_UNUSED)
-        self._take_names()
+        self._forget_names()
         names = {number: name for name, number in self._numbers.items()}
         held = self._connection.execute(f"SELECT {COLUMNS} FROM message INDEXED BY held WHERE due > 0").fetchall()  # noqa: S608
         lanes = self._connection.execute(
@@ -158,6 +164,8 @@ class Rows:
         """Make a batch durable."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        if len(self._numbers) > self._most_names:
+            self._forget_names()
         self._insert(batch.inserts)
         if batch.counts:
             counts = [(count, number) for number, count in batch.counts.items()]

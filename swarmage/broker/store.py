@@ -102,6 +102,9 @@ class Store(Protocol):
         ...
 
 
+_FEW = 10_000
+
+
 class MemoryStore:
     """Keeps nothing longer than the process; everything is done at once.
 
@@ -112,6 +115,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.messages: dict[int, Message] = {}
         self._lanes: dict[tuple[str, int], list[int]] = {}  # numbers in order, those of done messages among them
+        self._alive: Counter[tuple[str, int]] = Counter()  # how many of each lane are not done
         self._next_number = 1
 
     def load(self) -> Loaded:
@@ -128,19 +132,31 @@ class MemoryStore:
             self.messages[message.id] = message
             self._next_number = max(self._next_number, message.id + 1)
             if not message.due:
-                self._lanes.setdefault((message.destination, message.priority), []).append(message.id)
+                key = (message.destination, message.priority)
+                self._lanes.setdefault(key, []).append(message.id)
+                self._alive[key] += 1
         for number, count in batch.counts.items():
             if number in self.messages:
                 self.messages[number].count = count
         for number in batch.deletes:
-            self.messages.pop(number, None)
+            gone = self.messages.pop(number, None)
+            if gone is not None and not gone.due:
+                self._forget(gone.destination, gone.priority)
         done(None)
+
+    def _forget(self, destination: str, priority: int) -> None:
+        key = (destination, priority)
+        self._alive[key] -= 1
+        left = self._alive[key]
+        if not left:
+            del self._lanes[key], self._alive[key]
+        elif len(self._lanes[key]) > 2 * left + _FEW:
+            self._lanes[key] = [number for number in self._lanes[key] if number in self.messages]
 
     def read(self, page: Page, done: Read) -> None:
         """Look the page up."""
         key = (page.destination, page.priority)
         alive = [number for number in self._lanes.get(key, ()) if number in self.messages]
-        self._lanes[key] = alive
         start = bisect.bisect_right(alive, page.after)
         done([_again(self.messages[number]) for number in alive[start : start + page.most]])
 

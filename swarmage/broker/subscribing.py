@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from swarmage.broker.session import Session
 
 _MODES = {"auto", "client", "client-individual"}
-_LONGEST_TOPIC = 255  # every message to a topic is compared with every pattern
 
 
 def subscribe(session: Session, frame: Frame) -> None:
@@ -89,8 +88,6 @@ def _find(session: Session, destination: str) -> tuple[str, Queue]:
     full = router.resolve(session, destination)
     check_subscribe(session, full)
     if full.startswith(TOPIC):
-        if len(full) > _LONGEST_TOPIC:
-            raise Refused(f"a topic to subscribe to is longer than {_LONGEST_TOPIC} characters")
         return full, Queue(full, session)
     return full, router.queue(full)
 

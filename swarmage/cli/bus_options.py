@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -40,12 +41,17 @@ def keeping_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--max-queue-messages", type=click.IntRange(min=1), metavar="N", help="Refuse new ones when a queue holds N."
     )
+    @click.option("--max-connections", type=click.IntRange(min=1), metavar="N", help="How many; 1000 by default.")
+    @click.option(
+        "--max-connections-per-address",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many of them from one other address; 200 by default.",
+    )
     @functools.wraps(command)
-    def wrapped(
-        *args: Any, durability: str, max_bytes: int | None, max_queue_messages: int | None, **rest: Any
-    ) -> None:
-        keeping = Keeping(durability=durability, max_bytes=max_bytes, max_queue_messages=max_queue_messages)
-        command(*args, keeping=keeping, **rest)
+    def wrapped(*args: Any, **options: Any) -> None:
+        keeping = Keeping(**{each.name: options.pop(each.name) for each in fields(Keeping)})
+        command(*args, keeping=keeping, **options)
 
     return wrapped
 

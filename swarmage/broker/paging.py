@@ -1,0 +1,69 @@
+"""Reading on in a long queue before what is in memory runs out.
+
+From: store.  To: queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from swarmage.broker.damaged import set_aside
+from swarmage.broker.events import event
+from swarmage.broker.message import Damaged, Message
+from swarmage.broker.queue import Queue
+from swarmage.broker.store import Page, Store
+from swarmage.broker.waiting import HEAD, HEAD_BYTES, Lane
+
+if TYPE_CHECKING:
+    from swarmage.broker.hub import Hub
+
+log = logging.getLogger("swarmage.bus")
+
+
+class Paging:
+    """Brings the next messages of long queues from the store."""
+
+    def __init__(self, hub: Hub, store: Store) -> None:
+        self._hub = hub
+        self._store = store
+        self._awaited: dict[Queue, list[Callable[[], None]]] = {}
+
+    def feed(self, queue: Queue) -> None:
+        """Have the next messages read where few are left in memory."""
+        for lane in queue.waiting.lanes:
+            if lane.hungry:
+                lane.loading = True
+                page = Page(queue.name, lane.priority, lane.last, HEAD, HEAD_BYTES)
+                self._store.read(page, partial(self._fed, queue, lane))
+
+    def then(self, queue: Queue, action: Callable[[], None]) -> None:
+        """Run the action, once, when the next page of the queue is there."""
+        self._awaited.setdefault(queue, []).append(action)
+
+    def _fed(self, queue: Queue, lane: Lane, read: list[Message] | Exception) -> None:
+        if isinstance(read, Exception):
+            self._hub.journal.failed = read
+        else:
+            if queue.owner is not None:  # a snapshot for somebody who browses: none of it is taken
+                for message in read:
+                    message.stored = False
+            elif lane.paged and not read:
+                log.error(
+                    "%d messages of %s are not in the file any more", lane.paged, queue.name,
+                    extra=event("messages_missing", destination=queue.name, count=lane.paged),
+                )  # fmt: skip
+            queue.waiting.take_page(lane, read)
+            if any(type(message) is Damaged for message in read):
+                self._set_aside(queue)
+            self._hub.mark(queue)
+            for action in self._awaited.pop(queue, ()):
+                action()
+        self._hub.wake()
+
+    def _set_aside(self, queue: Queue) -> None:
+        for message in queue.waiting.remove(lambda message: isinstance(message, Damaged)):
+            if isinstance(message, Damaged) and message.stored:  # else it is a copy for somebody who browses
+                set_aside(self._hub, message)
