@@ -22,8 +22,8 @@ from swarmage.broker.quota import Quota
 from swarmage.broker.refused import Refused, no_room
 from swarmage.broker.router import Router
 from swarmage.broker.session import Session, Sink
-from swarmage.broker.store import Page, Store
-from swarmage.broker.waiting import HEAD, HEAD_BYTES, Lane
+from swarmage.broker.store import Store
+from swarmage.broker.waiting import Lane
 from swarmage.clock import SYSTEM_CLOCK, Clock
 
 log = logging.getLogger("swarmage.bus")
@@ -80,12 +80,12 @@ class Hub:
         self.wake = wake
         self.durability = durability
         self.quota = Quota(limits)
-        self.journal = Journal(store, self._arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
         self._store = store
         self._name = name
         self._session_numbers = itertools.count(1)
         self._numbers = itertools.count(1)
         self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
+        self.journal = Journal(store, self.router.arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
         self._marked: list[Queue] = []
         self._talking: list[Session] = []
         self._ticked = self._swept = self.started
@@ -188,9 +188,7 @@ class Hub:
         """Have the next messages of a long queue read before those in memory run out."""
         for lane in queue.waiting.lanes:
             if lane.hungry:
-                lane.loading = True
-                page = Page(queue.name, lane.priority, lane.last, HEAD, HEAD_BYTES)
-                self._store.read(page, partial(self._fed, queue, lane))
+                self._store.read(lane.next_page(queue.name), partial(self._fed, queue, lane))
 
     def _fed(self, queue: Queue, lane: Lane, read: list[Message] | Exception) -> None:
         if isinstance(read, Exception):
@@ -233,9 +231,6 @@ class Hub:
                 if queue.may_expire:
                     self._feed(queue)
         self.wake()
-
-    def _arrive(self, message: Message) -> None:
-        self.router.arrive(message)
 
     def _progress(self) -> None:
         self.wake()

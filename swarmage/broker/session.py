@@ -11,6 +11,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from swarmage.broker.ack_runs import settle_run
 from swarmage.broker.commands import COMMANDS
 from swarmage.broker.encoding import encode, receipt
 from swarmage.broker.entry import Entry
@@ -50,6 +51,9 @@ class State(Enum):
     OPEN = 2
     LEAVING = 3
     CLOSED = 4
+
+
+_LOGIN, _OPEN, _LEAVING, _CLOSED = State  # not looked up in the class for every frame
 
 
 class Session:
@@ -94,9 +98,9 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Handle what the client sent."""
         self.pulse.received = self.hub.clock.monotonic()
-        if self.state is State.LEAVING or self.state is State.CLOSED or self.entry.keeps(data):
+        if self.state is _LEAVING or self.state is _CLOSED or self.entry.keeps(data):
             return
-        self.take(self.parser.feed(data))
+        self.take(self.parser.feed(settle_run(self, data)))
 
     def take(self, frames: Iterator[Frame]) -> None:
         """Handle frames, until the session is over or its login takes time."""
@@ -106,7 +110,7 @@ class Session:
                 self._frame = frame
                 self._handle(frame)
                 self._frame = None
-                if self.state is not State.OPEN:
+                if self.state is not _OPEN:
                     self.entry.keep(frames)
                     break
         except Refused as refusal:
@@ -119,7 +123,7 @@ class Session:
         self.state = State.OPEN
 
     def _handle(self, frame: Frame) -> None:
-        if self.state is State.LOGIN:
+        if self.state is _LOGIN:
             log_in(self, frame)
             return
         command = COMMANDS.get(frame.command)
@@ -134,10 +138,7 @@ class Session:
         journal = self.hub.journal
         before = journal.changes
         command(self, frame)
-        if frame.plain is not None:
-            confirmation = b"RECEIPT\nreceipt-id:%b\n\n\0" % wanted.encode()
-        else:
-            confirmation = receipt(wanted, self.version)
+        confirmation = receipt(wanted, self.version, plain=frame.plain is not None)
         if journal.changes == before:
             self.write(confirmation)
         else:
@@ -145,7 +146,7 @@ class Session:
 
     def write(self, data: bytes) -> None:
         """Have the bytes written at the end of this turn."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not self._output:
             self.hub.talks(self)
@@ -158,8 +159,7 @@ class Session:
         """Write what was collected in one piece."""
         if self._output:
             self.pulse.sent = self.hub.clock.monotonic()
-            output, self._output = b"".join(self._output), []
-            self._output_size = 0
+            output, self._output, self._output_size = b"".join(self._output), [], 0
             self._sink.write(output)
         if self._closing:
             self._closing = False
@@ -188,8 +188,7 @@ class Session:
         fields = event("refused", peer=self.peer, reason=str(refusal))
         log.warning("%s: refused: %r", self.peer, str(refusal), extra=fields)
         headers = {"message": str(refusal), "content-type": "text/plain", **refusal.headers}
-        wanted = self._frame.headers.get("receipt") if self._frame is not None else None
-        if wanted is not None:
+        if self._frame is not None and (wanted := self._frame.headers.get("receipt")) is not None:
             headers["receipt-id"] = wanted
         self.write(encode("ERROR", headers, str(refusal).encode() + b"\n", version=self.version))
         self._end(counted=counted)
