@@ -74,8 +74,10 @@ def encode(command: str, headers: Mapping[str, str], body: bytes = b"", *, versi
     return f"{command}\n{''.join(lines)}\n".encode() + body + b"\0"
 
 
-def receipt(receipt_id: str, version: str) -> bytes:
-    """Write the RECEIPT for a frame that asked for one."""
+def receipt(receipt_id: str, version: str, *, plain: bool = False) -> bytes:
+    """Write the RECEIPT for a frame that asked for one; a plain id needs no escaping."""
+    if plain:
+        return b"RECEIPT\nreceipt-id:%b\n\n\0" % receipt_id.encode()
     return encode("RECEIPT", {"receipt-id": receipt_id}, version=version)
 
 

@@ -86,7 +86,6 @@ class Hub:
         self.wake = wake
         self.durability = durability
         self.quota = Quota(limits)
-        self.journal = Journal(store, self._arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
         self.paging = Paging(self, store)
         self.data = data
         self._store = store
@@ -94,6 +93,7 @@ class Hub:
         self._session_numbers = itertools.count(1)
         self._numbers = itertools.count(1)
         self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
+        self.journal = Journal(store, self.router.arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
         self._marked: list[Queue] = []
         self._talking: list[Session] = []
         self._too_slow: list[tuple[Session, str]] = []
@@ -224,9 +224,6 @@ class Hub:
                 if queue.may_expire:
                     self.paging.feed(queue)
         self.wake()
-
-    def _arrive(self, message: Message) -> None:
-        self.router.arrive(message)
 
     def _progress(self) -> None:
         self.wake()

@@ -6,6 +6,7 @@ From: session.  To: store, and then back to queues and receipts.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ class Entry:
 
     Attributes:
         batch: what the store gets.
-        receipts: RECEIPT frames and who gets them.
+        receipts: RECEIPT frames, by who gets them.
         actions: anything else, run after the receipts.
         authors: whose frames inserted something.
         removed: what the batch deletes, and whose frame did that; None for nobody's.
@@ -38,7 +39,7 @@ class Entry:
 
     def __init__(self) -> None:
         self.batch = Batch()
-        self.receipts: list[tuple[Session, bytes]] = []
+        self.receipts: defaultdict[Session, list[bytes]] = defaultdict(list)
         self.actions: list[Callable[[], None]] = []
         self.authors: set[Session | None] = set()
         self.removed: list[tuple[Session | None, Message]] = []
@@ -115,7 +116,7 @@ class Journal:
 
     def confirm(self, session: Session, receipt: bytes) -> None:
         """Send the receipt when everything noted up to now is durable."""
-        self._open.receipts.append((session, receipt))
+        self._open.receipts[session].append(receipt)
 
     def after(self, action: Callable[[], None]) -> None:
         """Run the action when everything noted up to now is durable."""
@@ -157,12 +158,13 @@ class Journal:
         elif error is not None or entry is None:
             self.failed = error
         else:
+            arrive, quota = self._arrive, self._quota
             for message in entry.batch.inserts:
-                if self._quota is not None:
-                    self._quota.arrived(message)
-                self._arrive(message)
-            for session, receipt in entry.receipts:
-                session.write(receipt)
+                if quota is not None:
+                    quota.arrived(message)
+                arrive(message)
+            for session, receipts in entry.receipts.items():
+                session.write(b"".join(receipts))
             for action in entry.actions:
                 action()
         self._progress()
@@ -181,7 +183,7 @@ class Journal:
             return
         rest = Entry()
         rest.batch.counts = entry.batch.counts
-        rest.receipts = [(session, receipt) for session, receipt in entry.receipts if session not in entry.authors]
+        rest.receipts.update((who, receipts) for who, receipts in entry.receipts.items() if who not in entry.authors)
         rest.actions = entry.actions
         if self._quota is not None:
             for message in entry.batch.inserts:

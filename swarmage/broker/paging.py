@@ -14,8 +14,8 @@ from swarmage.broker.damaged import set_aside
 from swarmage.broker.events import event
 from swarmage.broker.message import Damaged, Message
 from swarmage.broker.queue import Queue
-from swarmage.broker.store import Page, Store
-from swarmage.broker.waiting import HEAD, HEAD_BYTES, Lane
+from swarmage.broker.store import Store
+from swarmage.broker.waiting import Lane
 
 if TYPE_CHECKING:
     from swarmage.broker.hub import Hub
@@ -35,9 +35,7 @@ class Paging:
         """Have the next messages read where few are left in memory."""
         for lane in queue.waiting.lanes:
             if lane.hungry:
-                lane.loading = True
-                page = Page(queue.name, lane.priority, lane.last, HEAD, HEAD_BYTES)
-                self._store.read(page, partial(self._fed, queue, lane))
+                self._store.read(lane.next_page(queue.name), partial(self._fed, queue, lane))
 
     def then(self, queue: Queue, action: Callable[[], None]) -> None:
         """Run the action, once, when the next page of the queue is there."""

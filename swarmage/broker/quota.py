@@ -18,18 +18,15 @@ class Quota:
 
     Attributes:
         bytes: what is stored, about, if there is a limit to it.
+        active: whether there is anything to watch.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.bytes = 0
         self._most_bytes = limits.stored_bytes
         self._most = limits.queue_messages
+        self.active = limits.stored_bytes is not None or limits.queue_messages is not None
         self._on_the_way: Counter[str] = Counter()  # by queue, between the SEND and the commit
-
-    @property
-    def active(self) -> bool:
-        """Whether there is anything to watch."""
-        return self._most_bytes is not None or self._most is not None
 
     def check(self, messages: Sequence[Message], queues: Mapping[str, Queue]) -> None:
         """Refuse messages that belong together when they do not all fit.

@@ -29,7 +29,9 @@ _NOT_PASSED_ON = frozenset(
         "browser",
     }
 )
+_CHANGED = _NOT_PASSED_ON - {"receipt"}
 _REPLACED = _NOT_PASSED_ON | {"destination", "content-length"}
+_BEHIND_COMMAND = len("SEND\n")
 _PRIORITIES = {str(priority): priority for priority in range(10)}
 _OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to"})
 _LONGEST_DELAY_MS = 10 * 365 * 86_400_000
@@ -50,16 +52,18 @@ def build(session: Session, frame: Frame) -> Message:
     if destination not in hub.router.queues:  # the name of one that is there was looked at when it was made
         target = hub.router.resolve(session, destination)
     check_send(session, target)
-    plain = frame.plain is not None
+    plain = frame.plain
     special = not _OPTIONS.isdisjoint(headers)
     if special and headers.get("reply-to", "").startswith(TEMPORARY):
         headers = {**headers, "reply-to": session.reply_to(headers["reply-to"])}
-        plain = False
+        plain = None
     body = frame.body
     # What needs no change is passed on as it came, because this is done for every message.
-    if frame.plain is not None and plain and _NOT_PASSED_ON.isdisjoint(headers) and "content-length" in headers:
-        head = frame.plain + b"\n\n"
-    elif plain:
+    if plain is not None and "content-length" in headers and _CHANGED.isdisjoint(headers):
+        if "receipt" in headers:  # its line begins as no other does
+            plain = plain.replace(b"\nreceipt:%b" % headers["receipt"].encode(), b"", 1)
+        head = plain[_BEHIND_COMMAND:] + b"\n\n"
+    elif plain is not None:
         lines = "".join([f"{name}:{value}\n" for name, value in headers.items() if name not in _REPLACED])
         head = f"destination:{destination}\n{lines}content-length:{len(body)}\n\n".encode()
     else:

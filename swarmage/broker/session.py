@@ -12,6 +12,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from swarmage.broker.ack_runs import settle_run
 from swarmage.broker.commands import COMMANDS
 from swarmage.broker.encoding import error, receipt
 from swarmage.broker.entry import Entry
@@ -40,6 +41,9 @@ class State(Enum):
     OPEN = 2
     LEAVING = 3
     CLOSED = 4
+
+
+_LOGIN, _OPEN, _LEAVING, _CLOSED = State  # not looked up in the class for every frame
 
 
 class Session:
@@ -84,9 +88,9 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Handle what the client sent."""
         self.pulse.received = self.hub.clock.monotonic()
-        if self.state is State.LEAVING or self.state is State.CLOSED or self.entry.keeps(data):
+        if self.state is _LEAVING or self.state is _CLOSED or self.entry.keeps(data):
             return
-        self.take(self.parser.feed(data))
+        self.take(self.parser.feed(settle_run(self, data)))
 
     def take(self, frames: Iterator[Frame]) -> None:
         """Handle frames, until the session is over or its login takes time."""
@@ -96,7 +100,7 @@ class Session:
                 self._frame = frame
                 self._handle(frame)
                 self._frame = None
-                if self.state is not State.OPEN:
+                if self.state is not _OPEN:
                     self.entry.keep(frames)
                     break
         except Refused as refusal:
@@ -110,7 +114,7 @@ class Session:
         self.hub.crowd.logged_in(self)
 
     def _handle(self, frame: Frame) -> None:
-        if self.state is State.LOGIN:
+        if self.state is _LOGIN:
             log_in(self, frame)
             return
         command = COMMANDS.get(frame.command)
@@ -125,10 +129,7 @@ class Session:
         journal = self.hub.journal
         before = journal.changes
         command(self, frame)
-        if frame.plain is not None:
-            confirmation = b"RECEIPT\nreceipt-id:%b\n\n\0" % wanted.encode()
-        else:
-            confirmation = receipt(wanted, self.version)
+        confirmation = receipt(wanted, self.version, plain=frame.plain is not None)
         if journal.changes == before:
             self.write(confirmation)
         else:
@@ -136,7 +137,7 @@ class Session:
 
     def write(self, data: bytes) -> None:
         """Have the bytes written at the end of this turn."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not self._output:
             self.hub.talks(self)
@@ -149,8 +150,7 @@ class Session:
         """Write what was collected in one piece."""
         if self._output:
             self.pulse.sent = self.hub.clock.monotonic()
-            output, self._output = b"".join(self._output), []
-            self._output_size = 0
+            output, self._output, self._output_size = b"".join(self._output), [], 0
             self._sink.write(output)
         if self._closing:
             self._closing = False

@@ -22,6 +22,9 @@ FILE_NAME = "bus.db"
 SYNCHRONOUS = {"disk": "FULL", "os": "NORMAL"}
 """By durability: FULL syncs at each commit, NORMAL when the log is carried over into the file."""
 
+# Without secure_delete=OFF, which Debian switches on, what is deleted is written once more, as zeros.
+_SETTINGS = ("secure_delete=OFF", "journal_mode=WAL", "wal_autocheckpoint=4000")
+
 Connect = Callable[[Path], sqlite3.Connection]
 
 
@@ -44,7 +47,7 @@ def open_file(path: Path, durability: str = "disk", connecting: Connect = connec
     connection = connecting(path)
     try:
         lock(connection)
-        for pragma in ("journal_mode=WAL", f"synchronous={SYNCHRONOUS[durability]}", "wal_autocheckpoint=4000"):
+        for pragma in (*_SETTINGS, f"synchronous={SYNCHRONOUS[durability]}"):
             connection.execute(f"PRAGMA {pragma}")
         _bring_up_to_date(connection, path)
     except BaseException as error:

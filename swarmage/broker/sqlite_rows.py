@@ -34,19 +34,25 @@ INSERT INTO run VALUES (0);
 """
 
 _FEW_NAMES = 1_000  # destinations that nothing goes to any more are looked for when there are more, and twice as many
-_CHUNKS = (256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
+_CHUNKS = (1024, 256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
+_AT_LEAST = 64
 _ROW = "(?,?,?,?,?,?,?,?,?)"
-_PAGE = """
-WITH chosen AS (
-    SELECT id FROM (
-        SELECT id, sum(length(head) + length(body)) OVER (ORDER BY id) - length(head) - length(body) AS before
-        FROM message WHERE destination = ? AND priority = ? AND due = 0 AND id > ? ORDER BY id LIMIT ?
-    ) WHERE before < ?
+_LANE = "destination = :destination AND priority = :priority AND due = 0 AND id > :after"
+# Sizes come first and alone, because for them SQLite reads no bodies. The first size tells about how many are wanted.
+_PAGE = f"""
+WITH sizes AS MATERIALIZED (
+    SELECT id, length(head) + length(body) AS size FROM message INDEXED BY lane WHERE {_LANE} ORDER BY id
+    LIMIT min(:most, {_AT_LEAST} + :most_bytes / max(1, coalesce(
+        (SELECT length(head) + length(body) FROM message INDEXED BY lane WHERE {_LANE} ORDER BY id LIMIT 1), 1)))
+), page AS MATERIALIZED (
+    SELECT max(id) AS last FROM (
+        SELECT id, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - size AS before FROM sizes
+    ) WHERE before < :most_bytes
 )
 SELECT json_group_array(json_array(id, expires, count, sum, length(head), length(body))),
-    CAST(group_concat(CAST(head AS TEXT) || CAST(body AS TEXT), '') AS BLOB)
-FROM (SELECT message.* FROM chosen JOIN message USING (id) ORDER BY id)
-"""
+    CAST(group_concat(head, '') AS BLOB), CAST(group_concat(body, '') AS BLOB)
+FROM (SELECT * FROM message INDEXED BY lane WHERE {_LANE} AND id <= (SELECT last FROM page) ORDER BY id)
+"""  # noqa: S608 - constants only
 _IDS = "SELECT id FROM message WHERE destination = ? AND priority = ? AND due = 0 AND id > ? ORDER BY id LIMIT ?"
 Row = tuple[int, int, int, int, int, int, int, bytes, bytes]
 COLUMNS = "id, destination, priority, due, expires, count, sum, head, body"
@@ -123,18 +129,24 @@ class Rows:
 
     def _read_at_once(self, page: Page, number: int) -> list[Message] | None:
         """Return the messages of a page, None when not all of them are as they were written."""
-        wanted = (number, page.priority, page.after, page.most, page.most_bytes)
-        facts, content = self._connection.execute(_PAGE, wanted).fetchone()
-        messages, start, last, salt = [], 0, 0, self._salts[page.destination]
+        wanted = {
+            "destination": number,
+            "priority": page.priority,
+            "after": page.after,
+            "most": page.most,
+            "most_bytes": page.most_bytes,
+        }
+        facts, heads, bodies = self._connection.execute(_PAGE, wanted).fetchone()
+        messages, head_start, body_start, last, salt = [], 0, 0, 0, self._salts[page.destination]
         for id_, expires, count, expected, head_size, body_size in json.loads(facts):
             if id_ == last:
                 raise Damage(f"its index names message {id_} twice")
-            last, end = id_, start + head_size + body_size
-            head, body = content[start : start + head_size], content[start + head_size : end]
+            last, head_end, body_end = id_, head_start + head_size, body_start + body_size
+            head, body = heads[head_start:head_end], bodies[body_start:body_end]
             if checksum(id_, salt, page.priority, 0, expires, head, body) != expected:
                 return None
             messages.append(_message(id_, page.destination, page.priority, expires, count, head, body))
-            start = end
+            head_start, body_start = head_end, body_end
         return messages
 
     def _read_singly(self, page: Page, number: int) -> list[Message]:

@@ -11,12 +11,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from swarmage.broker.message import Message
+from swarmage.broker.store import Page
 
 HEAD = 4_000
 """Messages of one queue and priority that are kept in memory: some hundredths of a second of work."""
 
 HEAD_BYTES = 4 * 1024 * 1024
 """Bytes of them, whichever is reached first."""
+
+PAGES = 4
+"""In so many pages the head is read: while one of them is on its way, the others are handed out."""
 
 
 class Lane:
@@ -69,13 +73,15 @@ class Lane:
 
     def pop(self) -> Message | None:
         """Take the one with the lowest number, None when the store has to be read first."""
-        if self.paged and self._ahead:
-            return None
-        returned = self._out_of_order
-        if returned and (not self._in_order or returned[0][0] < self._in_order[0].id):
+        returned, in_order = self._out_of_order, self._in_order
+        if returned and (not in_order or returned[0][0] < in_order[0].id):
+            if self.paged and returned[0][0] > self.last:
+                return None
             message = heapq.heappop(returned)[1]
-        elif self._in_order:
-            message = self._in_order.popleft()
+        elif in_order:
+            if self.paged and in_order[0].id > self.last:
+                return None
+            message = in_order.popleft()
         else:
             return None
         self._bytes -= len(message.body)
@@ -86,7 +92,12 @@ class Lane:
         """Whether it is time to read the next page."""
         if self.paged <= 0 or self.loading:
             return False
-        return (len(self) < HEAD // 2 and self._bytes < HEAD_BYTES // 2) or self._ahead
+        return (len(self) <= HEAD - HEAD // PAGES and self._bytes <= HEAD_BYTES - HEAD_BYTES // PAGES) or self._ahead
+
+    def next_page(self, destination: str) -> Page:
+        """Begin to load: return what the store is to read next."""
+        self.loading = True
+        return Page(destination, self.priority, self.last, max(1, HEAD // PAGES), HEAD_BYTES // PAGES)
 
     @property
     def _ahead(self) -> bool:

@@ -142,6 +142,10 @@ class _Link:
         """Hand the client bytes of the session."""
         self.heard(data)
 
+    def abort(self) -> None:
+        """End the connection from the bus's side, whatever is left to say."""
+        self.finish()
+
     def finish(self) -> None:
         """End the connection from the bus's side."""
         with contextlib.suppress(OSError):

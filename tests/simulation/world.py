@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 from unit.broker.driver import ManualClock
 
-from swarmage.broker import paging as paging_module
 from swarmage.broker import waiting as waiting_module
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
@@ -39,7 +38,6 @@ def small_heads(size: int | None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if size is not None:
             patch.setattr(waiting_module, "HEAD", size)
-            patch.setattr(paging_module, "HEAD", size)
         yield
 
 

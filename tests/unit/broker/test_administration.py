@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from swarmage.broker import paging, waiting
+from swarmage.broker import waiting
 from swarmage.broker.limits import Limits
 from swarmage.broker.rights import Rights
 from tests.unit.seeds import SEED
@@ -50,8 +50,7 @@ def taken(bus: Bus, queue: str = "/queue/a") -> list[bytes]:
 @pytest.fixture(params=["in memory", "paged"])
 def paged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "paged":
-        for module in (paging, waiting):
-            monkeypatch.setattr(module, "HEAD", 4)
+        monkeypatch.setattr(waiting, "HEAD", 4)
 
 
 @pytest.mark.usefixtures("paged")
@@ -167,7 +166,6 @@ def test_a_message_that_is_not_stored_is_moved_and_purged_too(bus: Bus) -> None:
 
 def test_who_left_meanwhile_gets_nothing_more_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "HEAD", 4)
-    monkeypatch.setattr(paging, "HEAD", 4)
     store = HeldStore()
     bus = Bus(store=store)
     admin = bus.client()
@@ -184,8 +182,7 @@ def test_who_left_meanwhile_gets_nothing_more_done(monkeypatch: pytest.MonkeyPat
 
 def test_random_moves_and_purges_lose_and_double_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(SEED)
-    for module in (paging, waiting):
-        monkeypatch.setattr(module, "HEAD", 3)
+    monkeypatch.setattr(waiting, "HEAD", 3)
     for _ in range(30):
         bus = Bus()
         admin, worker = bus.client(), bus.client()

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarmage.broker import paging, store, waiting
+from swarmage.broker import store, waiting
 
 from .driver import Bus, Client
 
 
 @pytest.fixture(autouse=True)
 def _short_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (paging, waiting):
-        monkeypatch.setattr(module, "HEAD", 10)
+    monkeypatch.setattr(waiting, "HEAD", 10)
 
 
 @pytest.fixture
@@ -129,8 +128,7 @@ def test_a_delayed_message_of_a_long_queue_is_released_once(bus: Bus) -> None:
 
 
 def test_many_bytes_are_a_long_queue_too(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (paging, waiting):
-        monkeypatch.setattr(module, "HEAD_BYTES", 100)
+    monkeypatch.setattr(waiting, "HEAD_BYTES", 100)
     sender = bus.client()
     for letter in b"abcdef":
         sender.put("/queue/a", bytes([letter]) * 60)
