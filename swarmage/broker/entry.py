@@ -22,15 +22,17 @@ class Entry:
 
     Attributes:
         door: who decides; a driver with many connections puts here the one that they share.
+        login: who it is, empty before that was asked.
         rights: what the user may do, None for everything.
         waiting: whether the verdict is awaited or held back; nothing more is to be read then.
         go_on: called when reading may go on.
     """
 
-    __slots__ = ("_early", "_refusal", "_rest", "_session", "_welcome", "door", "go_on", "rights", "waiting")
+    __slots__ = ("_early", "_refusal", "_rest", "_session", "_welcome", "door", "go_on", "login", "rights", "waiting")
 
     def __init__(self, session: Session) -> None:
         self.door = Door(session.hub.users, session.hub.clock)
+        self.login = ""
         self.rights: Rights | None = None
         self.waiting = False
         self.go_on: Callable[[], None] = lambda: None
@@ -42,6 +44,7 @@ class Entry:
     def ask(self, login: str, passcode: str, welcome: Callable[[], None]) -> None:
         """Ask the door; ``welcome`` opens the session when it lets the user in."""
         self.waiting = True
+        self.login = login
         self._welcome = welcome
         self.door.ask(self._session.peer.rpartition(":")[0], login, passcode, self._answered)
 

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from swarmage.broker.damaged import set_aside
+from swarmage.broker.damaged import set_aside, set_aside_all
 from swarmage.broker.events import event
 from swarmage.broker.journal import Journal
 from swarmage.broker.limits import Limits
 from swarmage.broker.message import Damaged, Message
 from swarmage.broker.queue import Queue
 from swarmage.broker.quota import Quota
+from swarmage.broker.records import Records
 from swarmage.broker.refused import Refused, no_room
 from swarmage.broker.router import Router
 from swarmage.broker.session import Session, Sink
@@ -57,6 +58,7 @@ class Hub:
         started: when the bus started, on the monotonic clock.
         durability: what its receipts mean: ``disk``, ``os`` or ``memory``.
         quota: what may be stored.
+        records: what is stored besides messages.
     """
 
     def __init__(
@@ -80,12 +82,15 @@ class Hub:
         self.wake = wake
         self.durability = durability
         self.quota = Quota(limits)
-        self.journal = Journal(store, self._arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
+        self.records = Records(self)
+        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
+        self.journal = Journal(
+            store, self.router.arrive, wake, quota=self.quota, records=self.records, refuse=self._no_room_for
+        )
         self._store = store
         self._name = name
         self._session_numbers = itertools.count(1)
         self._numbers = itertools.count(1)
-        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
         self._marked: list[Queue] = []
         self._talking: list[Session] = []
         self._ticked = self._swept = self.started
@@ -95,6 +100,7 @@ class Hub:
         loaded = self._store.load()
         self._numbers = itertools.count(loaded.next_number)
         self.quota.bytes = loaded.bytes
+        self.records.load(loaded)
         now, wall_ms = self.clock.monotonic(), self.clock.wall() * 1000
         for message in loaded.messages:
             if isinstance(message, Damaged):
@@ -104,7 +110,7 @@ class Hub:
                 message.release = now + (message.due - wall_ms) / 1000
             self.router.arrive(message)
         for (name, priority), count in loaded.backlog.items():
-            self.router.queue(name).waiting.leave_in_store(priority, count)
+            self.router.queue(name).waiting.leave_in_store(priority, count, loaded.first[name, priority] - 1)
         for name in loaded.fading:
             self.router.queue(name).may_expire = True
         return len(loaded.messages) + sum(loaded.backlog.values())
@@ -128,15 +134,19 @@ class Hub:
         Raises:
             Refused: the disk, the bus or a queue is full.
         """
-        if self.journal.full is not None and any(message.stored for message in messages):
+        if self.journal.full is None and not self.quota.active:
+            return
+        messages = self.records.to_store(messages)
+        if self.journal.full is not None and messages:
             raise no_room(self.journal.full)
-        if self.quota.active:
-            self.quota.check(messages, self.router.queues)
+        self.quota.check(messages, self.router.queues)
 
     def publish(self, message: Message) -> None:
         """Accept a message that `check` lets pass: to the disk first if it is to be stored."""
         self.messages_in += 1
-        if message.stored:
+        if message.special is not None:
+            self.records.publish(message, message.special)
+        elif message.stored:
             self.journal.insert(message)
         else:
             self.router.arrive(message)
@@ -206,19 +216,15 @@ class Hub:
                 )  # fmt: skip
             queue.waiting.take_page(lane, read)
             if any(type(message) is Damaged for message in read):
-                self._set_aside(queue)
+                set_aside_all(self, queue)
             self.mark(queue)
-        self._progress()
-
-    def _set_aside(self, queue: Queue) -> None:
-        for message in queue.waiting.remove(lambda message: isinstance(message, Damaged)):
-            if isinstance(message, Damaged) and message.stored:  # else it is a copy for somebody who browses
-                set_aside(self, message)
+        self.wake()
 
     def tick(self) -> None:
         """Look after everything that depends on time passing."""
         self.journal.speaker = None
         self.journal.tick()
+        self.records.tick()
         now = self.clock.monotonic()
         # A loop that was held up itself has not read yet what its peers sent in time.
         late = now - self._ticked > _LATE_SECONDS
@@ -232,12 +238,6 @@ class Hub:
             for queue in self.router.queues.values():
                 if queue.may_expire:
                     self._feed(queue)
-        self.wake()
-
-    def _arrive(self, message: Message) -> None:
-        self.router.arrive(message)
-
-    def _progress(self) -> None:
         self.wake()
 
     def _no_room_for(self, session: Session, reason: str) -> None:

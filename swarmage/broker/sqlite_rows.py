@@ -14,13 +14,15 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from swarmage.broker import sqlite_notes
 from swarmage.broker.checksum import checksum, salt_of
 from swarmage.broker.message import Damaged, Message
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.sqlite_damage import Damage
 from swarmage.broker.store import Batch, Loaded, Page
 
-VERSION = 2
-SCHEMA = """
+VERSION = 3
+MESSAGES_SCHEMA = """
 CREATE TABLE destination (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, priority INTEGER NOT NULL, due INTEGER NOT NULL,
@@ -32,6 +34,7 @@ CREATE INDEX fading ON message (destination) WHERE expires > 0;
 CREATE TABLE run (number INTEGER NOT NULL);
 INSERT INTO run VALUES (0);
 """
+SCHEMA = MESSAGES_SCHEMA + sqlite_notes.SCHEMA
 
 _CHUNKS = (256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
 _ROW = "(?,?,?,?,?,?,?,?,?)"
@@ -80,19 +83,25 @@ class Rows:
         names = {number: name for name, number in self._numbers.items()}
         held = self._connection.execute(f"SELECT {COLUMNS} FROM message INDEXED BY held WHERE due > 0").fetchall()  # noqa: S608
         lanes = self._connection.execute(
-            "SELECT destination, priority, count(*) FROM message WHERE due = 0 GROUP BY destination, priority"
+            "SELECT destination, priority, count(*), min(id) FROM message WHERE due = 0 GROUP BY destination, priority"
         ).fetchall()
         fading = self._connection.execute("SELECT DISTINCT destination FROM message WHERE expires > 0").fetchall()
         total = self._connection.execute("SELECT count(*) FROM message NOT INDEXED").fetchone()[0]
-        backlog = {(destination, priority): count for destination, priority, count in lanes}
+        backlog = {(destination, priority): count for destination, priority, count, _ in lanes}
         if sum(backlog.values()) + len({row[0] for row in held}) != total:
             raise Damage("its indexes do not name the messages that it holds")
         if not {destination for destination, _ in backlog} | {row[1] for row in held} <= names.keys():
             raise Damage("it holds messages whose destination it does not know")
+        noted = sqlite_notes.load(self._connection)
+        durable = {name for name in self._numbers if name.startswith(DURABLE)}
+        if not durable <= {row.queue for row in noted.durables.values()}:
+            raise Damage("it holds messages whose durable subscription it does not know")
         return Loaded(
             messages=sorted((self._checked(row, names[row[1]]) for row in held), key=lambda message: message.id),
             backlog={(names[number], priority): count for (number, priority), count in backlog.items()},
+            first={(names[number], priority): first for number, priority, _, first in lanes},
             fading={names[number] for (number,) in fading if number in names},
+            noted=noted,
         )
 
     def read(self, page: Page) -> list[Message]:
@@ -165,6 +174,8 @@ class Rows:
         if batch.deletes:
             ids = json.dumps(batch.deletes)
             execute("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+        if batch.notes is not None:
+            sqlite_notes.write(self._connection, batch.notes)
         execute("COMMIT")
 
     def roll_back(self) -> None:

@@ -38,6 +38,7 @@ def answer(session: Session, frame: Frame) -> None:
 
 def collect(hub: Hub, login_failures: int) -> dict[str, Any]:
     """Return the statistics."""
+    ages = hub.records.oldest_ages()
     shared = [queue for queue in hub.router.queues.values() if queue.name.startswith(QUEUE)]
     return {
         "bus": {
@@ -60,6 +61,7 @@ def collect(hub: Hub, login_failures: int) -> dict[str, Any]:
                 "in_flight": queue.in_flight,
                 "delayed": queue.delayed,
                 "consumers": queue.consumers,
+                "oldest_age": ages.get(queue.name),
             }
             for queue in sorted(shared, key=lambda queue: queue.name)
         ],

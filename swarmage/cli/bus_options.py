@@ -40,11 +40,29 @@ def keeping_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--max-queue-messages", type=click.IntRange(min=1), metavar="N", help="Refuse new ones when a queue holds N."
     )
+    @click.option(
+        "--dedupe-window",
+        type=click.FloatRange(min=0),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long the dedupe-id of a message is remembered.",
+    )
     @functools.wraps(command)
     def wrapped(
-        *args: Any, durability: str, max_bytes: int | None, max_queue_messages: int | None, **rest: Any
+        *args: Any,
+        durability: str,
+        max_bytes: int | None,
+        max_queue_messages: int | None,
+        dedupe_window: float,
+        **rest: Any,
     ) -> None:
-        keeping = Keeping(durability=durability, max_bytes=max_bytes, max_queue_messages=max_queue_messages)
+        keeping = Keeping(
+            durability=durability,
+            max_bytes=max_bytes,
+            max_queue_messages=max_queue_messages,
+            dedupe_seconds=dedupe_window,
+        )
         command(*args, keeping=keeping, **rest)
 
     return wrapped

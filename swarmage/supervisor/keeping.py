@@ -18,13 +18,17 @@ class Keeping:
             the bus but not a loss of power; or in ``memory``, where nothing outlives the bus.
         max_bytes: what may be stored, about; None for whatever the disk has room for.
         max_queue_messages: messages that one queue may hold; None for any number.
+        dedupe_seconds: how long the id of a SEND is remembered, so that it gets in once.
     """
 
     durability: str = "disk"
     max_bytes: int | None = None
     max_queue_messages: int | None = None
+    dedupe_seconds: float = 120.0
 
     @property
     def limits(self) -> Limits:
         """What the bus grants."""
-        return Limits(stored_bytes=self.max_bytes, queue_messages=self.max_queue_messages)
+        return Limits(
+            stored_bytes=self.max_bytes, queue_messages=self.max_queue_messages, dedupe_seconds=self.dedupe_seconds
+        )
