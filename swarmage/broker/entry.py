@@ -43,6 +43,7 @@ class Entry:
     def ask(self, login: str, passcode: str, welcome: Callable[[], None]) -> None:
         """Ask the door; ``welcome`` opens the session when it lets the user in."""
         self.waiting = True
+        self.login = login
         self._welcome = welcome
         self._session.hub.door.ask(host_of(self._session.peer), login, passcode, self._answered)
 

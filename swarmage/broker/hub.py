@@ -21,6 +21,7 @@ from swarmage.broker.paging import Paging
 from swarmage.broker.queue import Queue
 from swarmage.broker.quota import Quota
 from swarmage.broker.rates import Tally, period_of
+from swarmage.broker.records import Records
 from swarmage.broker.refused import Refused, no_room
 from swarmage.broker.router import Router
 from swarmage.broker.session import Session
@@ -61,6 +62,7 @@ class Hub:
         data: the folder of its messages, None for memory only.
         paging: reads on in long queues.
         quota: what may be stored.
+        records: what is stored besides messages.
     """
 
     def __init__(
@@ -88,12 +90,15 @@ class Hub:
         self.quota = Quota(limits)
         self.paging = Paging(self, store)
         self.data = data
+        self.records = Records(self)
+        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
+        self.journal = Journal(
+            store, self.router.arrive, wake, quota=self.quota, records=self.records, refuse=self._no_room_for
+        )
         self._store = store
         self._name = name
         self._session_numbers = itertools.count(1)
         self._numbers = itertools.count(1)
-        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
-        self.journal = Journal(store, self.router.arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
         self._marked: list[Queue] = []
         self._talking: list[Session] = []
         self._too_slow: list[tuple[Session, str]] = []
@@ -104,6 +109,7 @@ class Hub:
         loaded = self._store.load()
         self._numbers = itertools.count(loaded.next_number)
         self.quota.bytes = loaded.bytes
+        self.records.load(loaded)
         now, wall_ms = self.clock.monotonic(), self.clock.wall() * 1000
         for message in loaded.messages:
             if isinstance(message, Damaged):
@@ -113,7 +119,7 @@ class Hub:
                 message.release = now + (message.due - wall_ms) / 1000
             self.router.arrive(message)
         for (name, priority), count in loaded.backlog.items():
-            self.router.queue(name).waiting.leave_in_store(priority, count)
+            self.router.queue(name).waiting.leave_in_store(priority, count, loaded.first[name, priority] - 1)
         for name in loaded.fading:
             self.router.queue(name).may_expire = True
         return len(loaded.messages) + sum(loaded.backlog.values())
@@ -139,15 +145,19 @@ class Hub:
         Raises:
             Refused: the disk, the bus or a queue is full.
         """
-        if self.journal.full is not None and any(message.stored for message in messages):
+        if self.journal.full is None and not self.quota.active:
+            return
+        messages = self.records.to_store(messages)
+        if self.journal.full is not None and messages:
             raise no_room(self.journal.full)
-        if self.quota.active:
-            self.quota.check(messages, self.router.queues)
+        self.quota.check(messages, self.router.queues)
 
     def publish(self, message: Message) -> None:
         """Accept a message that `check` lets pass: to the disk first if it is to be stored."""
         self.tally.came += 1
-        if message.stored:
+        if message.special is not None:
+            self.records.publish(message, message.special)
+        elif message.stored:
             self.journal.insert(message)
         else:
             self.router.arrive(message)
@@ -207,6 +217,7 @@ class Hub:
         """Look after everything that depends on time passing."""
         self.journal.speaker = None
         self.journal.tick()
+        self.records.tick()
         now = self.clock.monotonic()
         # A loop that was held up itself has not read yet what its peers sent in time.
         late = now - self._ticked > _LATE_SECONDS
@@ -223,9 +234,6 @@ class Hub:
             for queue in self.router.queues.values():
                 if queue.may_expire:
                     self.paging.feed(queue)
-        self.wake()
-
-    def _progress(self) -> None:
         self.wake()
 
     def _no_room_for(self, session: Session, reason: str) -> None:

@@ -6,46 +6,24 @@ From: session.  To: store, and then back to queues and receipts.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarmage.broker.events import event
+from swarmage.broker.journal_entry import Entry
 from swarmage.broker.message import Damaged, Message
+from swarmage.broker.notes import Notes
 from swarmage.broker.quota import Quota
 from swarmage.broker.sqlite_damage import StoreFull
 from swarmage.broker.store import Batch, Store
 
 if TYPE_CHECKING:
+    from swarmage.broker.records import Records
     from swarmage.broker.session import Session
 
 log = logging.getLogger("swarmage.bus")
 
 _ROW_OVERHEAD = 200
-
-
-class Entry:
-    """A batch and what follows once it is durable.
-
-    Attributes:
-        batch: what the store gets.
-        receipts: RECEIPT frames, by who gets them.
-        actions: anything else, run after the receipts.
-        authors: whose frames inserted something.
-        removed: what the batch deletes, and whose frame did that; None for nobody's.
-    """
-
-    __slots__ = ("actions", "authors", "batch", "receipts", "removed")
-
-    def __init__(self) -> None:
-        self.batch = Batch()
-        self.receipts: defaultdict[Session, list[bytes]] = defaultdict(list)
-        self.actions: list[Callable[[], None]] = []
-        self.authors: set[Session | None] = set()
-        self.removed: list[tuple[Session | None, Message]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.batch or self.receipts or self.actions)
 
 
 class Journal:
@@ -65,6 +43,7 @@ class Journal:
         progress: Callable[[], None],
         *,
         quota: Quota,
+        records: Records,
         refuse: Callable[[Session, str], None],
     ) -> None:
         """Begin with nothing noted.
@@ -74,6 +53,7 @@ class Journal:
             arrive: told of each message that is stored, or was done and is not after all.
             progress: called when something has ended.
             quota: told of what is stored.
+            records: told of what a batch notes besides messages.
             refuse: called for each session whose messages could not be stored.
         """
         self.changes = 0
@@ -84,6 +64,7 @@ class Journal:
         self._arrive = arrive
         self._progress = progress
         self._quota = quota if quota.active else None
+        self._records = records
         self._refuse = refuse
         self._open = Entry()
         self._syncing: Entry | None = None
@@ -114,6 +95,33 @@ class Journal:
             self.changes += 1
             self._open.batch.counts[message.id] = message.count
 
+    @property
+    def batch(self) -> Batch:
+        """What is collected now."""
+        return self._open.batch
+
+    def notes(self) -> Notes:
+        """Return what is noted besides messages, to add to it."""
+        self.changes += 1
+        return self._open.notes()
+
+    def join(self) -> None:
+        """Let the frame at hand end as the others do of what is collected now."""
+        self.changes += 1
+        self._open.authors.add(self.speaker)
+
+    def insert_unless(self, key: bytes, messages: list[Message]) -> None:
+        """Store messages that are one, unless what came with the same dedupe id is durable by then."""
+        for message in messages:
+            self.insert(message)
+        self._open.unless.append((key, messages))
+
+    def withdraw(self, entry: Entry, messages: list[Message]) -> None:
+        """Take messages out that are not to be stored after all."""
+        unwanted = {message.id for message in messages}
+        entry.batch.inserts = [message for message in entry.batch.inserts if message.id not in unwanted]
+        self._uncount(messages)
+
     def confirm(self, session: Session, receipt: bytes) -> None:
         """Send the receipt when everything noted up to now is durable."""
         self._open.receipts[session].append(receipt)
@@ -142,6 +150,7 @@ class Journal:
         if not self.collecting:
             return
         entry, self._open = self._open, Entry()
+        self._records.leaves(entry)
         self._submit(entry)
 
     def _submit(self, entry: Entry) -> None:
@@ -159,6 +168,8 @@ class Journal:
             self.failed = error
         else:
             arrive, quota = self._arrive, self._quota
+            if entry.batch.notes is not None:
+                self._records.ended(entry.batch.notes, stored=True)
             for message in entry.batch.inserts:
                 if quota is not None:
                     quota.arrived(message)
@@ -178,17 +189,18 @@ class Journal:
         if self.full is None:
             log.error("%s: new messages are refused", reason, extra=event("disk_full", reason=reason))
         self.full = reason
-        if not entry.batch.inserts:
+        notes = entry.batch.notes
+        if not entry.batch.inserts and not (notes and notes.opened):
             self._syncing = self._no_room = entry
             return
         rest = Entry()
         rest.batch.counts = entry.batch.counts
         rest.receipts.update((who, receipts) for who, receipts in entry.receipts.items() if who not in entry.authors)
         rest.actions = entry.actions
-        if self._quota is not None:
-            for message in entry.batch.inserts:
-                self._quota.arrived(message)
-                self._quota.removed(message)
+        self._uncount(entry.batch.inserts)
+        if notes is not None:
+            rest.batch.notes = notes.without_news()
+            self._records.ended(notes, stored=False)
         for author, message in entry.removed:
             if author not in entry.authors or (author is None and not isinstance(message, Damaged)):
                 rest.removed.append((author, message))
@@ -199,6 +211,12 @@ class Journal:
             if session is not None:
                 self._refuse(session, reason)
         self._submit(rest)
+
+    def _uncount(self, messages: list[Message]) -> None:
+        if self._quota is not None:
+            for message in messages:
+                self._quota.arrived(message)
+                self._quota.removed(message)
 
     def _take_back(self, author: Session | None, message: Message) -> None:
         if self._quota is not None:

@@ -28,6 +28,9 @@ class Limits:
         unsaved_bytes: what may wait for the disk before the bus stops reading from its senders.
         stored_bytes: what may be stored, about; None for whatever the disk has room for.
         queue_messages: messages that one queue may hold, delivered ones among them; None for any number.
+        durable_subscriptions: durable subscriptions of all users.
+        dedupe_seconds: how long the id of a SEND is remembered.
+        dedupe_ids: how many of them are.
     """
 
     body_bytes: int = 4 * 1024 * 1024
@@ -48,3 +51,6 @@ class Limits:
     unsaved_bytes: int = 64 * 1024 * 1024
     stored_bytes: int | None = None
     queue_messages: int | None = None
+    durable_subscriptions: int = 1_000
+    dedupe_seconds: float = 120.0
+    dedupe_ids: int = 200_000

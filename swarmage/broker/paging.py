@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from swarmage.broker.damaged import set_aside
+from swarmage.broker.damaged import set_aside_all
 from swarmage.broker.events import event
 from swarmage.broker.message import Damaged, Message
 from swarmage.broker.queue import Queue
@@ -55,13 +55,8 @@ class Paging:
                 )  # fmt: skip
             queue.waiting.take_page(lane, read)
             if any(type(message) is Damaged for message in read):
-                self._set_aside(queue)
+                set_aside_all(self._hub, queue)
             self._hub.mark(queue)
             for action in self._awaited.pop(queue, ()):
                 action()
         self._hub.wake()
-
-    def _set_aside(self, queue: Queue) -> None:
-        for message in queue.waiting.remove(lambda message: isinstance(message, Damaged)):
-            if isinstance(message, Damaged) and message.stored:  # else it is a copy for somebody who browses
-                set_aside(self._hub, message)

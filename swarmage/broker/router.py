@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from swarmage.broker.message import Message
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.queue import Queue
 from swarmage.broker.rates import Tally
 from swarmage.broker.refused import Refused
+from swarmage.broker.subscription import Subscription
 from swarmage.broker.topics import Topics
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Router:
         private_backlog: int,
     ) -> None:  # fmt: skip
         self.queues: dict[str, Queue] = {}
-        self.topics = Topics()
         self.forgotten = Tally()
+        self.topics: Topics[Subscription] = Topics()
         self._mark = mark
         self._next_number = next_number
         self._overflow = overflow
@@ -97,10 +99,15 @@ class Router:
         """Let a message in that is durable, or need not be."""
         if message.release:
             heapq.heappush(self._delayed, (message.release, message.id, message))
-            if message.destination.startswith(QUEUE):
-                self.queue(message.destination).delayed += 1
+            self._count_delayed(message.destination, 1)
         else:
             self._enqueue(message)
+
+    def _count_delayed(self, name: str, by: int) -> None:
+        if name.startswith(QUEUE):
+            self.queue(name).delayed += by
+        elif name.startswith(DURABLE) and name in self.queues:
+            self.queues[name].delayed += by
 
     def _enqueue(self, message: Message) -> None:
         name = message.destination
@@ -111,7 +118,7 @@ class Router:
                     self._put(listener.queue, message.copy(self._next_number()))
                 return
             if not name.startswith(QUEUE):
-                return  # a temporary queue that went away in the meantime
+                return  # a temporary queue or a durable subscription that went away in the meantime
             queue = self.queue(name)
         self._put(queue, message)
 
@@ -133,13 +140,12 @@ class Router:
         while self._delayed and self._delayed[0][0] <= now:
             message = heapq.heappop(self._delayed)[2]
             message.release = 0.0
-            if message.destination.startswith(QUEUE):
-                self.queue(message.destination).delayed -= 1
+            self._count_delayed(message.destination, -1)
             self._enqueue(message)
 
-    def delayed(self, name: str) -> Iterator[Message]:
-        """Go through what is held back for one queue, in no order."""
-        return (message for _, _, message in self._delayed if message.destination == name)
+    def delayed(self) -> Iterator[Message]:
+        """Go through what is held back, in no order."""
+        return (message for _, _, message in self._delayed)
 
     def sweep(self, wall_ms: float) -> list[Message]:
         """Take out and return what has expired, and forget queues that nobody uses."""
@@ -150,7 +156,7 @@ class Router:
                 queue.tally.expired += len(gone)
                 expired += gone
                 queue.may_expire = queue.waiting.count > 0
-            if queue.owner is None and queue.idle:
+            if queue.owner is None and queue.idle and not name.startswith(DURABLE):
                 self.forgotten.add(queue.tally)
                 del self.queues[name]
         return expired

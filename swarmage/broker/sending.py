@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swarmage.broker import dedupe
 from swarmage.broker.encoding import escape
 from swarmage.broker.frames import Frame
-from swarmage.broker.message import Message
+from swarmage.broker.message import LASTING, Message, Special
 from swarmage.broker.refused import Refused
 from swarmage.broker.rights import check_send
-from swarmage.broker.router import QUEUE, TEMPORARY
+from swarmage.broker.router import QUEUE, TEMPORARY, TOPIC
 
 if TYPE_CHECKING:
     from swarmage.broker.session import Session
@@ -33,7 +34,7 @@ _CHANGED = _NOT_PASSED_ON - {"receipt"}
 _REPLACED = _NOT_PASSED_ON | {"destination", "content-length"}
 _BEHIND_COMMAND = len("SEND\n")
 _PRIORITIES = {str(priority): priority for priority in range(10)}
-_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to"})
+_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to", *dedupe.HEADERS})
 _LONGEST_DELAY_MS = 10 * 365 * 86_400_000
 
 
@@ -70,6 +71,8 @@ def build(session: Session, frame: Frame) -> Message:
         head = _escaped_head(headers, destination, len(body))
     message = Message(hub.next_number(), target, head, body)
     message.stored = target.startswith(QUEUE)
+    if not message.stored and (hub.records.durables or "transaction" in headers) and target.startswith(TOPIC):
+        message.special = LASTING
     if special:
         _apply(session, headers, message)
     return message
@@ -88,6 +91,10 @@ def _apply(session: Session, headers: dict[str, str], message: Message) -> None:
         message.priority = min(whole(headers, "priority"), 9) if known is None else known
     if headers.get("persistent") == "false":
         message.stored = False
+        message.special = None
+    key = dedupe.key_of(headers, message.destination)
+    if key is not None:
+        message.special = Special(key, lasting=message.special is not None)
     if "expires" in headers:
         message.expires = whole(headers, "expires")
     if "delay" not in headers and "AMQ_SCHEDULED_DELAY" not in headers:

@@ -92,11 +92,11 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
+    elif version != VERSION and definitions(connection) == expected_definitions():
+        raise Damage(f"it says that its format is {version}, and has that of {VERSION}")
     elif 0 < version < VERSION:
         migrate(connection, path, version)
     elif version != VERSION:
-        if definitions(connection) == expected_definitions():
-            raise Damage(f"it says that its format is {version}, and has that of {VERSION}")
         raise ConfigError(f"{path} was written by another version of the bus (format {version}), or is damaged")
     if definitions(connection) != expected_definitions():
         raise Damage("its tables are not those of the bus")
@@ -108,8 +108,8 @@ def definitions(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     return {(kind, name, " ".join(sql.split())) for kind, name, sql in found}
 
 
-def expected_definitions() -> set[tuple[str, str, str]]:
+def expected_definitions(schema: str = SCHEMA) -> set[tuple[str, str, str]]:
     """Return the tables and indexes of today's format, as SQLite keeps them."""
     with contextlib.closing(sqlite3.connect(":memory:")) as empty:
-        empty.executescript(SCHEMA)
+        empty.executescript(schema)
         return definitions(empty)

@@ -20,9 +20,10 @@ def collect(hub: Hub, prefix: str = QUEUE) -> dict[str, Any]:
     """Return the figures of the bus, and those of the queues whose names begin so."""
     shared = [queue for queue in hub.router.queues.values() if queue.name.startswith(QUEUE)]
     named = sorted((queue for queue in shared if queue.name.startswith(prefix)), key=lambda queue: queue.name)
+    ages = hub.records.oldest_ages()
     return {
         "bus": _bus(hub, shared),
-        "queues": [_queue(hub, queue) for queue in named],
+        "queues": [{**_queue(hub, queue), "oldest_age": ages.get(queue.name)} for queue in named],
         "topics": [{"name": name, "consumers": n} for name, n in sorted(hub.router.topics.counts().items())],
     }
 

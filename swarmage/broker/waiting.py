@@ -88,6 +88,16 @@ class Lane:
         return message
 
     @property
+    def oldest(self) -> int | None:
+        """The lowest number, or one not far below it while it is being read; None where there is none."""
+        first = [self._out_of_order[0][0]] if self._out_of_order else []
+        if self._in_order:
+            first.append(self._in_order[0].id)
+        if self.paged > 0:
+            first.append(self.last + 1)
+        return min(first, default=None)
+
+    @property
     def hungry(self) -> bool:
         """Whether it is time to read the next page."""
         if self.paged <= 0 or self.loading:
@@ -149,6 +159,11 @@ class Waiting:
             self.lanes = [self._by_priority[each] for each in sorted(self._by_priority, reverse=True)]
         return lane
 
+    @property
+    def oldest(self) -> int | None:
+        """The lowest number, or one not far below it while it is being read; None where nothing waits."""
+        return min((lane.oldest for lane in self.lanes if lane.oldest is not None), default=None)
+
     def put(self, message: Message) -> None:
         """Add at the place its priority and number give it."""
         lane = self._by_priority.get(message.priority)
@@ -157,9 +172,11 @@ class Waiting:
         lane.put(message)
         self.count += 1
 
-    def leave_in_store(self, priority: int, count: int) -> None:
-        """Count messages that the store has and nobody else."""
-        self.lane(priority).paged += count
+    def leave_in_store(self, priority: int, count: int, after: int) -> None:
+        """Count messages that the store has and nobody else; all their numbers are higher than ``after``."""
+        lane = self.lane(priority)
+        lane.paged += count
+        lane.last = after
         self.count += count
 
     def take_page(self, lane: Lane, page: list[Message]) -> None:

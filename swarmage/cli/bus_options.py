@@ -48,6 +48,15 @@ def keeping_options(command: Callable[..., None]) -> Callable[..., None]:
         metavar="N",
         help="How many of them from one other address; 200 by default.",
     )
+    @click.option(
+        "--dedupe-window",
+        "dedupe_seconds",
+        type=click.FloatRange(min=0),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long the dedupe-id of a message is remembered.",
+    )
     @functools.wraps(command)
     def wrapped(*args: Any, **options: Any) -> None:
         keeping = Keeping(**{each.name: options.pop(each.name) for each in fields(Keeping)})

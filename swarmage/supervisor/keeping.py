@@ -20,6 +20,7 @@ class Keeping:
         max_queue_messages: messages that one queue may hold; None for any number.
         max_connections: open connections; None for the default.
         max_connections_per_address: those that may come from one address; None for the default.
+        dedupe_seconds: how long the id of a SEND is remembered, so that it gets in once.
     """
 
     durability: str = "disk"
@@ -27,11 +28,14 @@ class Keeping:
     max_queue_messages: int | None = None
     max_connections: int | None = None
     max_connections_per_address: int | None = None
+    dedupe_seconds: float = 120.0
 
     @property
     def limits(self) -> Limits:
         """What the bus grants."""
-        limits = Limits(stored_bytes=self.max_bytes, queue_messages=self.max_queue_messages)
+        limits = Limits(
+            stored_bytes=self.max_bytes, queue_messages=self.max_queue_messages, dedupe_seconds=self.dedupe_seconds
+        )
         return replace(
             limits,
             connections=self.max_connections or limits.connections,

@@ -14,6 +14,9 @@ from enum import Enum
 from .disk import Disk, Key
 
 UNLIMITED = 1 << 62
+WINDOW_SECONDS = 7.0005
+"""How long the bus remembers dedupe ids here; no two events are exactly so far apart."""
+_NAME_HEADER = "durable-subscription-name"
 
 
 class Place(Enum):
@@ -41,6 +44,8 @@ class Copy:
     count: int = 0
     place: Place = Place.ON_ITS_WAY
     number: int = 0
+    dedupe: str = ""
+    topic: str = ""
 
     @property
     def key(self) -> Key:
@@ -91,9 +96,34 @@ class Change:
     puts: list[Copy] = field(default_factory=list)
     drops: list[Copy] = field(default_factory=list)
     counts: list[tuple[Copy, int]] = field(default_factory=list)
+    needs: list[Change] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.puts or self.drops or self.counts)
+
+
+@dataclass(eq=False, slots=True)
+class Durable:
+    """A durable subscription; the sign of its being stored is a copy without a name."""
+
+    pattern: str
+    sign: Copy
+    opened: Change | None
+    takers: list[tuple[Peer, Taker]] = field(default_factory=list)
+
+    @property
+    def queue(self) -> str:
+        return self.sign.queue
+
+
+@dataclass(eq=False, slots=True)
+class Seen:
+    """A dedupe id, when it came, and what came with it."""
+
+    at: float
+    keys: list[Key]
+    change: Change | None
+    on_its_way: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -125,7 +155,7 @@ class Model:
         copies: by key, all that the bus ever accepted.
         delivered: names of the copies that were ever written to a client.
         receipted: names of the copies whose SEND or COMMIT was.
-        crashes: of the bus, when anything is counted anew.
+        durables: durable subscriptions by name.
     """
 
     def __init__(self, wall_ms: Callable[[], float]) -> None:
@@ -141,6 +171,9 @@ class Model:
         self._base: dict[Key, int] = {}
         self._log: list[Change] = []
         self._promised = 0
+        self.durables: dict[str, Durable] = {}
+        self._last_durable = 0
+        self._window: dict[tuple[str, str], Seen] = {}
 
     # What the bus is told.
 
@@ -157,15 +190,22 @@ class Model:
             return
         if said.copy is not None and said.copy.delay:
             said.copy.due = int(self._wall_ms()) + said.copy.delay
-        if said.command in {"SEND", "ACK", "NACK", "COMMIT"}:
-            if not self._handle(peer, said, change):
-                self.refuse(peer)
-                return
-        else:
-            self._arrange(peer, said)
+        if not self._follow(peer, said, change):
+            self.refuse(peer)
+            return
         self._note(change)
         if wanted is not None:
-            peer.owed[wanted] = (len(self._log) if change else 0, change)
+            needs = [n for n, each in enumerate(self._log, start=1) if any(each is other for other in change.needs)]
+            peer.owed[wanted] = (len(self._log) if change else max(needs, default=0), change)
+
+    def _follow(self, peer: Peer, said: Said, change: Change) -> bool:
+        """Follow a frame, and return whether it is allowed."""
+        if said.command in {"SEND", "ACK", "NACK", "COMMIT"}:
+            return self._handle(peer, said, change)
+        if _NAME_HEADER in said.headers:
+            return self._arrange_durable(peer, said, change)
+        self._arrange(peer, said)
+        return True
 
     def _arrange(self, peer: Peer, said: Said) -> None:
         """Follow a frame that moves no message."""
@@ -218,6 +258,8 @@ class Model:
             assert copy is not None, f"{key} is stored and nobody sent it, or nobody has committed it"
             if copy.place is Place.ON_ITS_WAY:
                 copy.place = Place.WAITING
+            for seen in self._window.values():
+                seen.on_its_way = seen.on_its_way and key not in seen.keys
 
     def crashed(self, peers: Iterable[Peer]) -> None:
         """Find what is durable: all changes up to some one of them, and not fewer than were promised."""
@@ -228,9 +270,17 @@ class Model:
         for copy in [copy for copies in self._live.values() for copy in copies.values()]:
             copy.place = Place.GONE
         self._live.clear()
+        self._find_durables(durable)
+        self._window = {
+            name: Seen(seen.at, seen.keys, None, on_its_way=False)
+            for name, seen in self._window.items()
+            if any(key in self.disk.ever for key in seen.keys)
+        }
         for key, count in durable.items():  # which may have been settled, but not durably
+            if not key[0]:
+                continue
             copy = self._live[key[1]][key] = self.copies[key]
-            copy.place, copy.count = Place.WAITING, count
+            copy.place, copy.count, copy.stored = Place.WAITING, count, True
         self._base, self._log, self._promised = dict(durable), [], 0
 
     # What the bus says.
@@ -328,9 +378,12 @@ class Model:
         return sorted(name for name, copies in self._live.items() if copies)
 
     def may_be_lost(self, name: str) -> bool:
-        """Whether a message may be gone without a delivery: because of its age, or it was never to be stored."""
+        """Whether a message may be gone without a delivery: because of its age, or it was never to be stored.
+
+        That is so of what was sent twice, or to a topic that nobody wanted, or whose subscription has ended.
+        """
         copies = [copy for (each, _), copy in self.copies.items() if each == name]
-        return any(copy.expires or not copy.stored for copy in copies)
+        return not copies or any(copy.expires or not copy.stored for copy in copies)
 
     def _may_lack(self, key: Key, now: float) -> bool:
         copy = self.copies.get(key)
@@ -347,6 +400,8 @@ class Model:
 
     def _subscribe(self, peer: Peer, headers: Mapping[str, str]) -> None:
         mode, queue = headers["ack"], headers["destination"]
+        if _NAME_HEADER in headers:
+            queue = self.durables[headers[_NAME_HEADER]].queue
         prefetch = int(headers.get("prefetch-count", "1000")) or UNLIMITED
         taker = Taker(headers["id"], queue, mode, UNLIMITED if mode == "auto" else prefetch)
         if "browser" in headers:
@@ -380,7 +435,7 @@ class Model:
 
     def _apply(self, peer: Peer, said: Said, change: Change) -> None:
         if said.copy is not None:
-            self._put(said.copy, change)
+            self._publish(said.copy, change)
             return
         for number in self._covered(peer, self._named(peer, said)):
             copy, taker = peer.held.pop(number)
@@ -389,11 +444,73 @@ class Model:
                 self._drop(copy, change)
             elif said.headers.get("requeue") == "false":
                 self._drop(copy, change)
-                name = copy.queue.removeprefix("/queue/")
+                name = copy.queue.split("/", 2)[2]
                 dead = Copy(copy.name, copy.token, f"/queue/DLQ.{name}", copy.priority, stored=copy.stored)
                 self._put(dead, change)
             else:
                 self._give_back(copy, change, counted=said.headers.get("count") != "false")
+
+    def _publish(self, copy: Copy, change: Change) -> None:
+        rows = [copy]
+        if copy.queue.startswith("/topic/"):
+            hearing = [each for each in self.durables.values() if _fits(each.pattern, copy.queue)]
+            rows = [self._copy_for(durable, copy) for durable in hearing if copy.stored]
+        if copy.dedupe:
+            seen = self._window.get((copy.queue, copy.dedupe))
+            now = self._wall_ms()
+            if seen is not None and (seen.on_its_way or now - seen.at < WINDOW_SECONDS * 1000):
+                if seen.on_its_way and seen.change is not None and seen.change is not change:
+                    change.needs.append(seen.change)
+                return
+            keys, stored = [row.key for row in rows], any(row.stored for row in rows)
+            self._window[copy.queue, copy.dedupe] = Seen(now, keys, change, on_its_way=stored)
+        for row in rows:
+            self._put(row, change)
+
+    def _copy_for(self, durable: Durable, copy: Copy) -> Copy:
+        row = Copy(copy.name, copy.token, durable.queue, copy.priority, copy.delay, copy.expires, due=copy.due)
+        row.topic = copy.queue
+        return row
+
+    def _arrange_durable(self, peer: Peer, said: Said, change: Change) -> bool:
+        """Follow a frame that names a durable subscription, and return whether it is allowed."""
+        name = said.headers[_NAME_HEADER]
+        durable = self.durables.get(name)
+        if said.command == "UNSUBSCRIBE":
+            return durable is not None and self._end_durable(peer, name, durable, change)
+        if durable is None:
+            self._last_durable += 1
+            sign = Copy("", "", f"/durable/u/{name}/{self._last_durable}")
+            durable = self.durables[name] = Durable(said.headers["destination"], sign, change)
+            change.puts.append(sign)
+        elif durable.opened is not None:
+            change.needs.append(durable.opened)
+        self._subscribe(peer, said.headers)
+        durable.takers.append((peer, peer.takers[said.headers["id"]]))
+        return True
+
+    def _end_durable(self, peer: Peer, name: str, durable: Durable, change: Change) -> bool:
+        takers = [(each, taker) for each, taker in durable.takers if each.takers.get(taker.name) is taker]
+        if any(each is not peer for each, _ in takers):
+            return False
+        for _, taker in takers:
+            del peer.takers[taker.name]
+        del self.durables[name]
+        change.drops.append(durable.sign)
+        for copy in list(self._live[durable.queue].values()):
+            self._drop(copy, change)
+            copy.stored = False  # any more, for whoever still holds it
+        return True
+
+    def _find_durables(self, durable: Mapping[Key, int]) -> None:
+        """See which subscriptions are left after a crash."""
+        self._last_durable = 0
+        self.durables = {}
+        for queue in (queue for name, queue in durable if not name):
+            name, number = queue.split("/")[3:]
+            pattern = {"d1": "/topic/t.*", "d2": "/topic/t.1"}[name]
+            self.durables[name] = Durable(pattern, Copy("", "", queue), None)
+            self._last_durable = max(self._last_durable, int(number))
 
     def _put(self, copy: Copy, change: Change) -> None:
         # What was buried shortly before a crash may have to be buried once more.
@@ -436,7 +553,7 @@ class Model:
         assert name in peer.owed, f"receipt {name} came twice, or for nothing"
         upto, change = peer.owed.pop(name)
         self._promised = max(self._promised, upto)
-        for each in self._log[:upto] if change is None else [change]:
+        for each in self._log[:upto] if change is None else [change, *change.needs]:
             for copy in each.puts:
                 assert copy.key in self.disk.ever, f"receipt {name} came before {copy} was durable"
                 self.receipted.add(copy.name)
@@ -458,6 +575,7 @@ class Model:
         copy = self.copies.get((headers["copy"], taker.queue))
         assert copy is not None, f"nobody sent this, or nobody has committed it: {heard}"
         assert heard.body.decode() == copy.token, f"another body than {copy}: {heard}"
+        assert headers["destination"] == (copy.topic or copy.queue), heard
         number = int(headers["message-id"])
         assert copy.number in {0, number}, f"{copy} has another number: {heard}"
         copy.number = number
@@ -489,3 +607,7 @@ class Model:
         if taker.last is not None and taker.last[0] == self._turn:
             assert taker.last[1] < copy.turn, f"out of order to {taker}: {copy}"
         taker.last = self._turn, copy.turn
+
+
+def _fits(pattern: str, topic: str) -> bool:
+    return pattern in {topic, "/topic/t.*"}

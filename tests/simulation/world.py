@@ -13,11 +13,12 @@ from unit.broker.driver import ManualClock
 from swarmage.broker import waiting as waiting_module
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.router import QUEUE
 
 from .clients import Client, Drainer
 from .disk import Disk, Shelf, Table
-from .model import Model
+from .model import WINDOW_SECONDS, Model
 from .network import Link
 
 _SMALL_HEADS = (2, 3, 5, 20)
@@ -56,7 +57,7 @@ class World:
         self._trace: deque[tuple[object, ...]] = deque(maxlen=_LONGEST_TRACE)
         self.model = Model(self.wall_ms)
         self._disk = self.model.disk = Disk(Table() if rng.random() < 0.7 else Shelf(), self.model.arrives)
-        self._limits = Limits(output_bytes=rng.choice([200, 2_000, 256 * 1024]))
+        self._limits = Limits(output_bytes=rng.choice([200, 2_000, 256 * 1024]), dedupe_seconds=WINDOW_SECONDS)
         self._head = rng.choice(_SMALL_HEADS) if rng.random() < 0.6 else None
         self._links: list[Link] = []
         self._connections = self._buses = 0
@@ -232,7 +233,7 @@ class World:
         return {
             queue.name: (queue.waiting.count, queue.in_flight, queue.delayed)
             for queue in self._hub.router.queues.values()
-            if queue.name.startswith(QUEUE)
+            if queue.name.startswith((QUEUE, DURABLE))
         }
 
     def _drain(self) -> None:
@@ -246,11 +247,10 @@ class World:
         self._settle()
         drainer = Drainer(self)
         assert drainer.link is not None
-        while drainer.link.leaving or drainer.link.coming:
-            drainer.link.deliver(drainer.link.leaving)
-            self._settle()
-            drainer.link.read(drainer.link.coming)
+        self._exchange(drainer.link)
         assert not self.model.left, f"never delivered: {self.model.left}"
+        drainer.end_durables()
+        self._exchange(drainer.link)
         self._lose_one(drainer.link)
         self._let_pass(12.0)
         self._let_pass(12.0)
@@ -260,6 +260,12 @@ class World:
         promised = {name for client in self._clients for name in client.promised}
         lost = {name for name in promised - self.model.delivered if not self.model.may_be_lost(name)}
         assert not lost, f"promised and never delivered: {sorted(lost)}"
+
+    def _exchange(self, link: Link) -> None:
+        while link.leaving or link.coming:
+            link.deliver(link.leaving)
+            self._settle()
+            link.read(link.coming)
 
 
 def run(seed: int) -> int:

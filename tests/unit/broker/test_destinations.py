@@ -139,7 +139,7 @@ def test_statistics_tell_what_is_where(bus: Bus) -> None:
     assert frame.headers["correlation-id"] == "42"
     told = json.loads(frame.body)
     [queue] = told["queues"]
-    expected = {"name": "/queue/a", "waiting": 2, "in_flight": 1, "delayed": 1, "consumers": 1}
+    expected = {"name": "/queue/a", "waiting": 2, "in_flight": 1, "delayed": 1, "consumers": 1, "oldest_age": 0.5}
     assert queue.items() >= expected.items()
     assert told["topics"] == [{"name": "/topic/t.*", "consumers": 1}]
     assert told["bus"]["server"] == "swarmage/0.1.0"
