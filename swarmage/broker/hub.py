@@ -14,6 +14,7 @@ from typing import Protocol
 
 from swarmage.broker.damaged import set_aside
 from swarmage.broker.events import event
+from swarmage.broker.groups import group_of
 from swarmage.broker.journal import Journal
 from swarmage.broker.limits import Limits
 from swarmage.broker.message import Damaged, Message
@@ -100,6 +101,7 @@ class Hub:
             if isinstance(message, Damaged):
                 set_aside(self, message)
                 continue
+            message.group = group_of(message.head)
             if message.due > wall_ms:
                 message.release = now + (message.due - wall_ms) / 1000
             self.router.arrive(message)
@@ -204,7 +206,7 @@ class Hub:
                     "%d messages of %s are not in the file any more", lane.paged, queue.name,
                     extra=event("messages_missing", destination=queue.name, count=lane.paged),
                 )  # fmt: skip
-            queue.waiting.take_page(lane, read)
+            queue.feed(lane, read)
             if any(type(message) is Damaged for message in read):
                 self._set_aside(queue)
             self.mark(queue)

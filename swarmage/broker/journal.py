@@ -31,10 +31,11 @@ class Entry:
         receipts: RECEIPT frames and who gets them.
         actions: anything else, run after the receipts.
         authors: whose frames inserted something.
+        replaced: numbers of what it deletes only together with its inserts.
         removed: what the batch deletes, and whose frame did that; None for nobody's.
     """
 
-    __slots__ = ("actions", "authors", "batch", "receipts", "removed")
+    __slots__ = ("actions", "authors", "batch", "receipts", "removed", "replaced")
 
     def __init__(self) -> None:
         self.batch = Batch()
@@ -42,6 +43,7 @@ class Entry:
         self.actions: list[Callable[[], None]] = []
         self.authors: set[Session | None] = set()
         self.removed: list[tuple[Session | None, Message]] = []
+        self.replaced: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self.batch or self.receipts or self.actions)
@@ -106,6 +108,12 @@ class Journal:
             self._open.removed.append((self.speaker, message))
             if self._quota is not None:
                 self._quota.removed(message)
+
+    def replace(self, message: Message, other: Message) -> None:
+        """Store a message and forget the one it stands for, or neither."""
+        self.insert(other)
+        self.remove(message)
+        self._open.replaced.add(message.id)
 
     def recount(self, message: Message) -> None:
         """Store the message's delivery count."""
@@ -188,20 +196,20 @@ class Journal:
                 self._quota.arrived(message)
                 self._quota.removed(message)
         for author, message in entry.removed:
-            if author not in entry.authors or (author is None and not isinstance(message, Damaged)):
+            if author not in entry.authors or (author is None and message.id not in entry.replaced):
                 rest.removed.append((author, message))
                 rest.batch.deletes.append(message.id)
             else:
-                self._take_back(author, message)
+                self._take_back(message)
         for session in entry.authors:
             if session is not None:
                 self._refuse(session, reason)
         self._submit(rest)
 
-    def _take_back(self, author: Session | None, message: Message) -> None:
+    def _take_back(self, message: Message) -> None:
         if self._quota is not None:
             self._quota.kept(message)
-        if author is not None:  # else it is a damaged one, which is found again where it is
+        if not isinstance(message, Damaged):  # which is found again where it is
             self._arrive(message)
 
     def tick(self) -> None:

@@ -24,6 +24,8 @@ class Limits:
         unsaved_bytes: what may wait for the disk before the bus stops reading from its senders.
         stored_bytes: what may be stored, about; None for whatever the disk has room for.
         queue_messages: messages that one queue may hold, delivered ones among them; None for any number.
+        deliveries: how a name of a queue may begin, and how many deliveries of one message of it may end without an
+            ack before it becomes a dead letter; of several that fit, the longest beginning counts.
     """
 
     body_bytes: int = 4 * 1024 * 1024
@@ -40,3 +42,9 @@ class Limits:
     unsaved_bytes: int = 64 * 1024 * 1024
     stored_bytes: int | None = None
     queue_messages: int | None = None
+    deliveries: tuple[tuple[str, int], ...] = ()
+
+    def most_deliveries(self, queue: str) -> int | None:
+        """Return how many deliveries a message of this queue may have, None for any number."""
+        fitting = [(len(start), most) for start, most in self.deliveries if queue.startswith(start)]
+        return max(fitting, key=lambda each: each[0])[1] if fitting else None

@@ -23,6 +23,7 @@ class Message:
         count: deliveries that ended without an acknowledgement.
         stored: whether it is, or will be, on disk.
         holder: the subscription it was delivered to and that has not settled it yet.
+        group: the key of its message group as the head writes it, None where it has none.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Message:
         "destination",
         "due",
         "expires",
+        "group",
         "head",
         "holder",
         "id",
@@ -51,12 +53,14 @@ class Message:
         self.count = 0
         self.stored = False
         self.holder: Subscription | None = None
+        self.group: bytes | None = None
 
     def copy(self, number: int) -> Message:
         """Return the same content under another number, not stored."""
         other = Message(number, self.destination, self.head, self.body)
         other.priority = self.priority
         other.expires = self.expires
+        other.group = self.group
         return other
 
 

@@ -136,6 +136,8 @@ class Router:
             if queue.may_expire:
                 expired += queue.waiting.remove(lambda message: 0 < message.expires <= wall_ms)
                 queue.may_expire = queue.waiting.count > 0
+                if queue.groups is not None and not queue.marked:  # the queue may have waited for one of these to go
+                    self._mark(queue)
             if queue.owner is None and queue.idle:
                 del self.queues[name]
         return expired

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from swarmage.broker.encoding import escape
 from swarmage.broker.frames import Frame
+from swarmage.broker.groups import GROUP, group_of
 from swarmage.broker.message import Message
 from swarmage.broker.refused import Refused
 from swarmage.broker.rights import check_send
@@ -27,11 +28,12 @@ _NOT_PASSED_ON = frozenset(
         "redelivered",
         "delivery-count",
         "browser",
+        "JMSXGroupFirstForConsumer",
     }
 )
 _REPLACED = _NOT_PASSED_ON | {"destination", "content-length"}
 _PRIORITIES = {str(priority): priority for priority in range(10)}
-_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to"})
+_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to", GROUP})
 _LONGEST_DELAY_MS = 10 * 365 * 86_400_000
 
 
@@ -86,6 +88,8 @@ def _apply(session: Session, headers: dict[str, str], message: Message) -> None:
         message.stored = False
     if "expires" in headers:
         message.expires = whole(headers, "expires")
+    if GROUP in headers:
+        message.group = group_of(message.head)
     if "delay" not in headers and "AMQ_SCHEDULED_DELAY" not in headers:
         return
     delay = min(whole(headers, "delay") or whole(headers, "AMQ_SCHEDULED_DELAY"), _LONGEST_DELAY_MS)

@@ -44,18 +44,23 @@ def subscribe(session: Session, frame: Frame) -> None:
     if headers.get("browser") == "true":
         _browse(session, key, headers, destination)
     else:
-        attach(session, key, destination, name=headers.get("id", ""), mode=mode, prefetch=_prefetch(headers))
+        prefetch, exclusive = _prefetch(headers), _exclusive(headers)
+        attach(session, key, destination, name=headers.get("id", ""), mode=mode, prefetch=prefetch, exclusive=exclusive)
 
 
-def attach(session: Session, key: str, destination: str, *, name: str, mode: str, prefetch: int) -> Subscription:
-    """Let the session take from a destination.
+def attach(
+    session: Session, key: str, destination: str, *, name: str, mode: str, prefetch: int, exclusive: bool = False
+) -> Subscription:
+    """Let the session take from a destination, or wait until it may have it to itself.
 
     Raises:
         Refused: there are too many subscriptions, or the destination cannot be subscribed to.
     """
     _check_room(session)
     full, queue = _find(session, destination)
-    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch)
+    if exclusive and not full.startswith(QUEUE):
+        raise Refused(f"{destination[:200]} cannot be exclusive; only a /queue/ can")
+    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch, exclusive=exclusive)
 
 
 def _check_room(session: Session) -> None:
@@ -64,19 +69,20 @@ def _check_room(session: Session) -> None:
 
 
 def _start(
-    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int
-) -> Subscription:
+    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int,
+    exclusive: bool = False,
+) -> Subscription:  # fmt: skip
     prefix = b"MESSAGE\n"
     if name:
         prefix = encode("MESSAGE", {"subscription": name}, version=session.version)[:-2]
     subscription = Subscription(
         session, queue, name=name, destination=destination, mode=mode, prefetch=prefetch, prefix=prefix
     )
+    subscription.exclusive = exclusive
     session.subscriptions[key] = subscription
-    queue.consumers += 1
     if destination.startswith(TOPIC):
         session.hub.router.topics.add(subscription)
-    subscription.wake()
+    queue.join(subscription)
     return subscription
 
 
@@ -100,6 +106,10 @@ def _prefetch(headers: dict[str, str]) -> int:
     if name not in headers:
         return DEFAULT_PREFETCH
     return whole(headers, name) or UNLIMITED
+
+
+def _exclusive(headers: dict[str, str]) -> bool:
+    return "true" in (headers.get("exclusive"), headers.get("activemq.exclusive"))
 
 
 def _browse(session: Session, key: str, headers: dict[str, str], destination: str) -> None:

@@ -138,6 +138,7 @@ class Client:
             "delay": copy.delay or None,
             "expires": copy.expires or None,
             "persistent": None if copy.stored else "false",
+            "JMSXGroupID": copy.group or None,
             "content-length": len(copy.token) if self._rng.random() < 0.5 else None,
             "transaction": self._some_transaction(),
         }
@@ -164,10 +165,12 @@ class Client:
             copy.stored = False
         if rng.random() < 0.05:
             copy.token += "-" * 900
+        if rng.random() < self._world.grouped:
+            copy.group = rng.choice(["g1", "g2", "g3"])
         return copy
 
     def _again(self, copy: Copy, name: str) -> Copy:
-        return Copy(name, copy.token, copy.queue, copy.priority, copy.delay, copy.expires, stored=copy.stored)
+        return Copy(name, copy.token, copy.queue, copy.priority, copy.delay, copy.expires, copy.stored, copy.group)
 
     def _subscribe(self) -> None:
         rng = self._rng
@@ -181,6 +184,8 @@ class Client:
             headers["prefetch-count"] = str(rng.choice([1, 1, 2, 3, 10, 0]))
         if rng.random() < 0.1:
             headers |= {"browser": "true", "ack": "auto"}
+        elif rng.random() < 0.1:
+            headers[rng.choice(["exclusive", "activemq.exclusive"])] = "true"
         self._takers[name] = queue, headers["ack"]
         self._generations[name] = self._generations.get(name, 0) + 1
         self._say("SUBSCRIBE", headers, [], 0.2)
@@ -200,7 +205,7 @@ class Client:
             headers["subscription"] = got.taker
         command = "ACK" if rng.random() < 0.6 else "NACK"
         if command == "NACK":
-            headers |= rng.choice([{}, {}, {"count": "false"}, {"requeue": "false"}])
+            headers |= rng.choice([{}, {}, {"count": "false"}, {"requeue": "false"}, {"reason": "broken"}])
         opened = self._some_transaction()
         if opened is not None:
             headers["transaction"] = opened
