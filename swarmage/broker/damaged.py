@@ -29,8 +29,7 @@ def set_aside(hub: Hub, message: Damaged) -> None:
         extra=event("message_damaged", number=message.id, destination=message.destination, reason=message.reason),
     )  # fmt: skip
     aside = set_aside_copy(message, hub.next_number())
-    hub.journal.remove(message)
-    hub.journal.insert(aside)
+    hub.journal.replace(message, aside)
 
 
 def set_aside_all(hub: Hub, queue: Queue) -> None:

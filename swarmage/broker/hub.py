@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from swarmage.broker.crowd import Crowd, host_of
-from swarmage.broker.damaged import set_aside
 from swarmage.broker.door import Door
 from swarmage.broker.journal import Journal
 from swarmage.broker.limits import Limits
-from swarmage.broker.message import Damaged, Message
+from swarmage.broker.loading import take_over
+from swarmage.broker.message import Message
 from swarmage.broker.paging import Paging
 from swarmage.broker.queue import Queue
 from swarmage.broker.quota import Quota
@@ -110,19 +110,7 @@ class Hub:
         self._numbers = itertools.count(loaded.next_number)
         self.quota.bytes = loaded.bytes
         self.records.load(loaded)
-        now, wall_ms = self.clock.monotonic(), self.clock.wall() * 1000
-        for message in loaded.messages:
-            if isinstance(message, Damaged):
-                set_aside(self, message)
-                continue
-            if message.due > wall_ms:
-                message.release = now + (message.due - wall_ms) / 1000
-            self.router.arrive(message)
-        for (name, priority), count in loaded.backlog.items():
-            self.router.queue(name).waiting.leave_in_store(priority, count, loaded.first[name, priority] - 1)
-        for name in loaded.fading:
-            self.router.queue(name).may_expire = True
-        return len(loaded.messages) + sum(loaded.backlog.values())
+        return take_over(self, loaded)
 
     def next_number(self) -> int:
         """Return a sequence number nobody had before."""

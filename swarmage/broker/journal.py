@@ -89,6 +89,12 @@ class Journal:
             if self._quota is not None:
                 self._quota.removed(message)
 
+    def replace(self, message: Message, other: Message) -> None:
+        """Store a message and forget the one it stands for, or neither."""
+        self.insert(other)
+        self.remove(message)
+        self._open.replaced.add(message.id)
+
     def recount(self, message: Message) -> None:
         """Store the message's delivery count."""
         if message.stored:
@@ -202,11 +208,11 @@ class Journal:
             rest.batch.notes = notes.without_news()
             self._records.ended(notes, stored=False)
         for author, message in entry.removed:
-            if author not in entry.authors or (author is None and not isinstance(message, Damaged)):
+            if author not in entry.authors or (author is None and message.id not in entry.replaced):
                 rest.removed.append((author, message))
                 rest.batch.deletes.append(message.id)
             else:
-                self._take_back(author, message)
+                self._take_back(message)
         for session in entry.authors:
             if session is not None:
                 self._refuse(session, reason)
@@ -218,10 +224,10 @@ class Journal:
                 self._quota.arrived(message)
                 self._quota.removed(message)
 
-    def _take_back(self, author: Session | None, message: Message) -> None:
+    def _take_back(self, message: Message) -> None:
         if self._quota is not None:
             self._quota.kept(message)
-        if author is not None:  # else it is a damaged one, which is found again where it is
+        if not isinstance(message, Damaged):  # which is found again where it is
             self._arrive(message)
 
     def tick(self) -> None:

@@ -22,11 +22,12 @@ class Entry:
         receipts: RECEIPT frames, by who gets them.
         actions: anything else, run after the receipts.
         authors: whose frames inserted something.
+        replaced: numbers of what it deletes only together with its inserts.
         removed: what the batch deletes, and whose frame did that; None for nobody's.
         unless: new messages among its inserts that are one message, and a dedupe id that makes them needless.
     """
 
-    __slots__ = ("actions", "authors", "batch", "receipts", "removed", "unless")
+    __slots__ = ("actions", "authors", "batch", "receipts", "removed", "replaced", "unless")
 
     def __init__(self) -> None:
         self.batch = Batch()
@@ -34,6 +35,7 @@ class Entry:
         self.actions: list[Callable[[], None]] = []
         self.authors: set[Session | None] = set()
         self.removed: list[tuple[Session | None, Message]] = []
+        self.replaced: set[int] = set()
         self.unless: list[tuple[bytes, list[Message]]] = []
 
     def __bool__(self) -> bool:

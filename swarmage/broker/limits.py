@@ -31,6 +31,8 @@ class Limits:
         durable_subscriptions: durable subscriptions of all users.
         dedupe_seconds: how long the id of a SEND is remembered.
         dedupe_ids: how many of them are.
+        deliveries: how a name of a queue may begin, and how many deliveries of one message of it may end without an
+            ack before it becomes a dead letter; of several that fit, the longest beginning counts.
     """
 
     body_bytes: int = 4 * 1024 * 1024
@@ -54,3 +56,9 @@ class Limits:
     durable_subscriptions: int = 1_000
     dedupe_seconds: float = 120.0
     dedupe_ids: int = 200_000
+    deliveries: tuple[tuple[str, int], ...] = ()
+
+    def most_deliveries(self, queue: str) -> int | None:
+        """Return how many deliveries a message of this queue may have, None for any number."""
+        fitting = [(len(start), most) for start, most in self.deliveries if queue.startswith(start)]
+        return max(fitting, key=lambda each: each[0])[1] if fitting else None

@@ -41,6 +41,7 @@ class Message:
         stored: whether it is, or will be, on disk.
         special: what publishing it takes besides, None for nothing.
         holder: the subscription it was delivered to and that has not settled it yet.
+        group: the key of its message group as the head writes it, None where it has none.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Message:
         "destination",
         "due",
         "expires",
+        "group",
         "head",
         "holder",
         "id",
@@ -71,12 +73,14 @@ class Message:
         self.stored = False
         self.special: Special | None = None
         self.holder: Subscription | None = None
+        self.group: bytes | None = None
 
     def copy(self, number: int) -> Message:
         """Return the same content under another number, not stored."""
         other = Message(number, self.destination, self.head, self.body)
         other.priority = self.priority
         other.expires = self.expires
+        other.group = self.group
         return other
 
 

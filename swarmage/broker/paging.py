@@ -53,7 +53,7 @@ class Paging:
                     "%d messages of %s are not in the file any more", lane.paged, queue.name,
                     extra=event("messages_missing", destination=queue.name, count=lane.paged),
                 )  # fmt: skip
-            queue.waiting.take_page(lane, read)
+            queue.feed(lane, read)
             if any(type(message) is Damaged for message in read):
                 set_aside_all(self._hub, queue)
             self._hub.mark(queue)

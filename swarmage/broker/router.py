@@ -156,6 +156,8 @@ class Router:
                 queue.tally.expired += len(gone)
                 expired += gone
                 queue.may_expire = queue.waiting.count > 0
+                if queue.groups is not None and not queue.marked:  # the queue may have waited for one of these to go
+                    self._mark(queue)
             if queue.owner is None and queue.idle and not name.startswith(DURABLE):
                 self.forgotten.add(queue.tally)
                 del self.queues[name]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from swarmage.broker import dedupe
 from swarmage.broker.encoding import escape
 from swarmage.broker.frames import Frame
+from swarmage.broker.groups import GROUP, group_of
 from swarmage.broker.message import LASTING, Message, Special
 from swarmage.broker.refused import Refused
 from swarmage.broker.rights import check_send
@@ -28,13 +29,15 @@ _NOT_PASSED_ON = frozenset(
         "redelivered",
         "delivery-count",
         "browser",
+        "JMSXGroupFirstForConsumer",
     }
 )
 _CHANGED = _NOT_PASSED_ON - {"receipt"}
 _REPLACED = _NOT_PASSED_ON | {"destination", "content-length"}
 _BEHIND_COMMAND = len("SEND\n")
 _PRIORITIES = {str(priority): priority for priority in range(10)}
-_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to", *dedupe.HEADERS})
+_DELAYS = ("delay", "AMQ_SCHEDULED_DELAY")
+_OPTIONS = frozenset({"priority", "expires", "persistent", "reply-to", GROUP, *_DELAYS, *dedupe.HEADERS})
 _LONGEST_DELAY_MS = 10 * 365 * 86_400_000
 
 
@@ -97,6 +100,8 @@ def _apply(session: Session, headers: dict[str, str], message: Message) -> None:
         message.special = Special(key, lasting=message.special is not None)
     if "expires" in headers:
         message.expires = whole(headers, "expires")
+    if GROUP in headers:
+        message.group = group_of(message.head)
     if "delay" not in headers and "AMQ_SCHEDULED_DELAY" not in headers:
         return
     delay = min(whole(headers, "delay") or whole(headers, "AMQ_SCHEDULED_DELAY"), _LONGEST_DELAY_MS)

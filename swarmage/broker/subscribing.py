@@ -46,14 +46,25 @@ def subscribe(session: Session, frame: Frame) -> None:
     else:
         attach(
             session, key, destination,
-            name=headers.get("id", ""), mode=mode, prefetch=_prefetch(headers), durable=name_in(headers),
+            name=headers.get("id", ""), mode=mode, prefetch=_prefetch(headers),
+            durable=name_in(headers), exclusive=_exclusive(headers),
         )  # fmt: skip
 
 
 def attach(
-    session: Session, key: str, destination: str, *, name: str, mode: str, prefetch: int, durable: str | None = None
+    session: Session,
+    key: str,
+    destination: str,
+    *,
+    name: str,
+    mode: str,
+    prefetch: int,
+    durable: str | None = None,
+    exclusive: bool = False,
 ) -> Subscription:
-    """Let the session take from a destination; from a topic what was stored for it too, if it has a durable name.
+    """Let the session take from a destination, or wait until it may have it to itself.
+
+    From a topic it takes what was stored for it too, if it has a durable name.
 
     Raises:
         Refused: there are too many subscriptions, or the destination cannot be subscribed to.
@@ -63,7 +74,9 @@ def attach(
     if durable is not None and full.startswith(TOPIC):
         queue = session.hub.records.durables.share(session, durable, full)
         full = queue.name
-    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch)
+    if exclusive and not full.startswith(QUEUE):
+        raise Refused(f"{destination[:200]} cannot be exclusive; only a /queue/ can")
+    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch, exclusive=exclusive)
 
 
 def _check_room(session: Session) -> None:
@@ -72,19 +85,20 @@ def _check_room(session: Session) -> None:
 
 
 def _start(
-    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int
-) -> Subscription:
+    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int,
+    exclusive: bool = False,
+) -> Subscription:  # fmt: skip
     prefix = b"MESSAGE\n"
     if name:
         prefix = encode("MESSAGE", {"subscription": name}, version=session.version)[:-2]
     subscription = Subscription(
         session, queue, name=name, destination=destination, mode=mode, prefetch=prefetch, prefix=prefix
     )
+    subscription.exclusive = exclusive
     session.subscriptions[key] = subscription
-    queue.consumers += 1
     if destination.startswith(TOPIC):
         session.hub.router.topics.add(subscription)
-    subscription.wake()
+    queue.join(subscription)
     return subscription
 
 
@@ -106,6 +120,10 @@ def _prefetch(headers: dict[str, str]) -> int:
     if name not in headers:
         return DEFAULT_PREFETCH
     return whole(headers, name) or UNLIMITED
+
+
+def _exclusive(headers: dict[str, str]) -> bool:
+    return "true" in (headers.get("exclusive"), headers.get("activemq.exclusive"))
 
 
 def _browse(session: Session, key: str, headers: dict[str, str], destination: str) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from swarmage.broker.message import Message
+from swarmage.broker.parking import Parking
 from swarmage.broker.store import Page
 
 HEAD = 4_000
@@ -98,6 +99,16 @@ class Lane:
         return min(first, default=None)
 
     @property
+    def first(self) -> Message | None:
+        """What `pop` would take."""
+        if self.paged and self._ahead:
+            return None
+        returned = self._out_of_order
+        if returned and (not self._in_order or returned[0][0] < self._in_order[0].id):
+            return returned[0][1]
+        return self._in_order[0] if self._in_order else None
+
+    @property
     def hungry(self) -> bool:
         """Whether it is time to read the next page."""
         if self.paged <= 0 or self.loading:
@@ -137,17 +148,21 @@ class Waiting:
     Attributes:
         count: how many wait, in memory or not.
         lanes: by falling priority.
+        parking: those that wait for one subscription alone, None in a queue without groups.
     """
 
-    __slots__ = ("_by_priority", "count", "lanes")
+    __slots__ = ("_by_priority", "count", "lanes", "parking")
 
     def __init__(self) -> None:
         self._by_priority: dict[int, Lane] = {}
         self.lanes: list[Lane] = []
         self.count = 0
+        self.parking: Parking | None = None
 
     def __iter__(self) -> Iterator[Message]:
         """Go through those in memory."""
+        if self.parking is not None:
+            yield from self.parking
         for lane in self.lanes:
             yield from lane
 
@@ -162,7 +177,8 @@ class Waiting:
     @property
     def oldest(self) -> int | None:
         """The lowest number, or one not far below it while it is being read; None where nothing waits."""
-        return min((lane.oldest for lane in self.lanes if lane.oldest is not None), default=None)
+        parked = [message.id for message in self.parking or ()]
+        return min(parked + [lane.oldest for lane in self.lanes if lane.oldest is not None], default=None)
 
     def put(self, message: Message) -> None:
         """Add at the place its priority and number give it."""
@@ -196,9 +212,32 @@ class Waiting:
                 return None
         return None
 
+    @property
+    def first(self) -> Message | None:
+        """What `pop` would take."""
+        for lane in self.lanes:
+            message = lane.first
+            if message is not None or lane.paged:
+                return message
+        return None
+
+    @property
+    def awaited(self) -> int | None:
+        """The priority of messages that have to be read from the store before any behind them may leave."""
+        for lane in self.lanes:
+            if lane.first is not None:
+                return None
+            if lane.paged:
+                return lane.priority
+        return None
+
+    def put_back(self, message: Message) -> None:
+        """Let a message that was parked, and so is counted, stand at its place again."""
+        self.lane(message.priority).keep(message)
+
     def remove(self, unwanted: Callable[[Message], bool]) -> list[Message]:
         """Take out and return what is in memory and not wanted any more."""
-        removed: list[Message] = []
+        removed = self.parking.remove(unwanted) if self.parking is not None else []
         for lane in self.lanes:
             kept: list[Message] = []
             for message in lane:

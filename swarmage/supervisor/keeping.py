@@ -21,6 +21,8 @@ class Keeping:
         max_connections: open connections; None for the default.
         max_connections_per_address: those that may come from one address; None for the default.
         dedupe_seconds: how long the id of a SEND is remembered, so that it gets in once.
+        max_deliveries: how a queue's name may begin, and how many deliveries of a message of it may end without an ack
+            before it becomes a dead letter.
     """
 
     durability: str = "disk"
@@ -29,12 +31,16 @@ class Keeping:
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     dedupe_seconds: float = 120.0
+    max_deliveries: tuple[tuple[str, int], ...] = ()
 
     @property
     def limits(self) -> Limits:
         """What the bus grants."""
         limits = Limits(
-            stored_bytes=self.max_bytes, queue_messages=self.max_queue_messages, dedupe_seconds=self.dedupe_seconds
+            stored_bytes=self.max_bytes,
+            queue_messages=self.max_queue_messages,
+            dedupe_seconds=self.dedupe_seconds,
+            deliveries=self.max_deliveries,
         )
         return replace(
             limits,

@@ -206,6 +206,20 @@ def test_a_full_queue_is_named(start: Start, connect: Connect) -> None:
     assert b"the queue /queue/a is full" in answer
 
 
+def test_a_message_that_fails_too_often_is_a_dead_letter(start: Start, connect: Connect) -> None:
+    bus = start("up", "--max-deliveries", "9", "--max-deliveries", "/queue/a=1", "--log-format", "json")
+    bus.wait_for_line("^ready")
+    client = connect()
+    assert client.put(b"bad").startswith(b"RECEIPT")
+    client.send("SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client-individual\n\n")
+    assert client.frame().startswith(b"MESSAGE")
+    client.close()
+    bus.wait_for_line('"event": "dead_lettered"')
+    reader = connect()
+    reader.send("SUBSCRIBE\nid:1\ndestination:/queue/DLQ.a\n\n")
+    assert b"\nreason:delivered 1 time without an ack\n" in reader.frame()
+
+
 def test_the_log_is_json_line_by_line(start: Start, connect: Connect) -> None:
     bus = start("up", "ledger", "--log-format", "json")
     bus.wait_for_line("^ready: ")

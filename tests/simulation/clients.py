@@ -147,6 +147,7 @@ class Client:
             "expires": copy.expires or None,
             "persistent": None if copy.stored else "false",
             "dedupe-id": copy.dedupe or None,
+            "JMSXGroupID": copy.group or None,
             "content-length": len(copy.token) if self._rng.random() < 0.5 else None,
             "transaction": self._some_transaction(),
         }
@@ -176,13 +177,15 @@ class Client:
             copy.stored = False
         if rng.random() < 0.05:
             copy.token += "-" * 900
+        if rng.random() < self._world.grouped:
+            copy.group = rng.choice(["g1", "g2", "g3"])
         if rng.random() < self._dedupes:
             copy.dedupe = f"{self.name}-{self._tokens}"
             self._sent = [*self._sent[-5:], copy]
         return copy
 
     def _again(self, copy: Copy, name: str) -> Copy:
-        again = Copy(name, copy.token, copy.queue, copy.priority, copy.delay, copy.expires, stored=copy.stored)
+        again = Copy(name, copy.token, copy.queue, copy.priority, copy.delay, copy.expires, copy.stored, copy.group)
         again.dedupe = copy.dedupe
         return again
 
@@ -201,6 +204,8 @@ class Client:
             headers |= {"destination": DURABLES[queue], NAME_HEADER: queue}
         elif rng.random() < 0.1:
             headers |= {"browser": "true", "ack": "auto"}
+        elif rng.random() < 0.1:
+            headers[rng.choice(["exclusive", "activemq.exclusive"])] = "true"
         self._takers[name] = queue, headers["ack"]
         self._generations[name] = self._generations.get(name, 0) + 1
         self._say("SUBSCRIBE", headers, [], 0.2)
@@ -220,7 +225,7 @@ class Client:
             headers["subscription"] = got.taker
         command = "ACK" if rng.random() < 0.6 else "NACK"
         if command == "NACK":
-            headers |= rng.choice([{}, {}, {"count": "false"}, {"requeue": "false"}])
+            headers |= rng.choice([{}, {}, {"count": "false"}, {"requeue": "false"}, {"reason": "broken"}])
         opened = self._some_transaction()
         if opened is not None:
             headers["transaction"] = opened

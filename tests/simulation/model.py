@@ -39,6 +39,7 @@ class Copy:
     delay: int = 0
     expires: int = 0
     stored: bool = True
+    group: str = ""
     due: int = 0
     rank: int = 0
     count: int = 0
@@ -46,10 +47,16 @@ class Copy:
     number: int = 0
     dedupe: str = ""
     topic: str = ""
+    reason: str = ""
+    holder: Taker | None = None
 
     @property
     def key(self) -> Key:
         return self.name, self.queue
+
+    @property
+    def dead(self) -> bool:
+        return self.queue.startswith("/queue/DLQ.")
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -65,6 +72,7 @@ class Taker:
     queue: str
     mode: str
     prefetch: int
+    exclusive: bool = False
     browses: list[Copy] | None = None
     holds: int = 0
     seen: set[int] = field(default_factory=set)
@@ -156,9 +164,19 @@ class Model:
         delivered: names of the copies that were ever written to a client.
         receipted: names of the copies whose SEND or COMMIT was.
         durables: durable subscriptions by name.
+        crashes: of the bus, when anything is counted anew.
+        deliveries: how many may fail before a message is buried, 0 for any number.
+        narrow: whether so few messages may be parked that the queue has to wait for a busy owner of a group.
+        grouped: deliveries of messages that had a group.
+        buried: messages that became dead letters.
     """
 
     def __init__(self, wall_ms: Callable[[], float]) -> None:
+        self.deliveries = 0
+        self.narrow = False
+        self.grouped = self.buried = 0
+        self._takers: defaultdict[str, list[Taker]] = defaultdict(list)
+        self._owners: dict[tuple[str, str], Taker] = {}
         self.copies: dict[Key, Copy] = {}
         self.delivered: set[str] = set()
         self.receipted: set[str] = set()
@@ -215,7 +233,7 @@ class Model:
         elif said.command == "SUBSCRIBE":
             self._subscribe(peer, headers)
         elif said.command == "UNSUBSCRIBE":
-            del peer.takers[headers["id"]]
+            self._leave(peer.takers.pop(headers["id"]))
         elif said.command == "BEGIN":
             peer.transactions[headers["transaction"]] = []
         else:
@@ -276,6 +294,8 @@ class Model:
             for name, seen in self._window.items()
             if any(key in self.disk.ever for key in seen.keys)
         }
+        self._takers.clear()
+        self._owners.clear()
         for key, count in durable.items():  # which may have been settled, but not durably
             if not key[0]:
                 continue
@@ -301,10 +321,21 @@ class Model:
         self._turn += 1
         for queue, handed in self._handed.items():
             left = [copy for copy in self._live[queue].values() if copy.place is Place.WAITING and self._ready(copy)]
-            if left:
-                last, first = max(handed, key=lambda copy: copy.turn), min(left, key=lambda copy: copy.turn)
-                assert last.turn < first.turn, f"{last} was delivered, and {first} was not"
+            if not self.narrow:
+                self._check_order(handed, [copy for copy in left if not copy.group])
+            for kind in {self._kind(copy) for copy in handed if copy.group}:
+                same = [[copy for copy in copies if self._kind(copy) == kind] for copies in (handed, left)]
+                self._check_order(*same)
         self._handed.clear()
+
+    def _kind(self, copy: Copy) -> tuple[str, int]:
+        """Whose order is kept: a group's, and inside one priority when the queue may have to wait."""
+        return copy.group, copy.priority if self.narrow else 0
+
+    def _check_order(self, handed: list[Copy], left: list[Copy]) -> None:
+        if left:
+            last, first = max(handed, key=lambda copy: copy.turn), min(left, key=lambda copy: copy.turn)
+            assert last.turn < first.turn, f"{last} was delivered, and {first} was not"
 
     # What must be true when nothing is under way.
 
@@ -330,9 +361,10 @@ class Model:
             assert have[1] == held, f"{queue}: {have}, but {held} are in flight"
             if all(abs(copy.due - now) > 1 for copy in copies):
                 assert have[2] == delayed, f"{queue}: {have}, but {delayed} are held back"
-            if any(copy.place is Place.WAITING and self._ready(copy) for copy in copies):
-                idle = [taker for peer, taker in takers if taker.queue == queue and self._could_take(peer, taker)]
-                assert not idle, f"{queue}: {idle[0]} has room, and nobody gives it what waits"
+            idle = [taker for peer, taker in takers if taker.queue == queue and self._could_take(peer, taker)]
+            ready = [copy for copy in copies if copy.place is Place.WAITING and self._ready(copy)]
+            missed = [copy for copy in ready if self._must_go(copy, idle)]
+            assert not missed, f"{queue}: {idle[0]} has room, and nobody gives it {missed[0]}"
         for peer in peers:
             if peer.open and not peer.over:
                 assert not peer.owed, f"receipts that never came: {peer.owed}"
@@ -390,7 +422,30 @@ class Model:
         return copy is not None and bool(copy.expires) and copy.expires <= now
 
     def _could_take(self, peer: Peer, taker: Taker) -> bool:
-        return not peer.paused and taker.browses is None and taker.holds < taker.prefetch
+        entitled = self._chosen(taker.queue) in {None, taker}
+        return entitled and not peer.paused and taker.browses is None and taker.holds < taker.prefetch
+
+    def _must_go(self, copy: Copy, idle: list[Taker]) -> bool:
+        """Whether one of those who have room should have got this."""
+        if not copy.group:
+            waits = self.narrow and any(c.group and c.place is Place.WAITING for c in self._live[copy.queue].values())
+            return bool(idle) and not waits
+        owner = self._owners.get((copy.queue, copy.group))
+        if owner is None or (owner not in self._takers[copy.queue] and not self._holders(copy)):
+            return bool(idle) and not self.narrow
+        return owner in idle and not self.narrow
+
+    def _holders(self, copy: Copy) -> list[Taker]:
+        """Who holds messages of the same group."""
+        same = [c for c in self._live[copy.queue].values() if c.group == copy.group and c.place is Place.HELD]
+        return [c.holder for c in same if c.holder is not None]
+
+    def _chosen(self, queue: str) -> Taker | None:
+        return next((taker for taker in self._takers[queue] if taker.exclusive), None)
+
+    def _leave(self, taker: Taker) -> None:
+        if taker.browses is None:
+            self._takers[taker.queue].remove(taker)
 
     def _stale(self, copy: Copy) -> bool:
         return bool(copy.expires) and copy.expires <= self._wall_ms()
@@ -406,6 +461,9 @@ class Model:
         taker = Taker(headers["id"], queue, mode, UNLIMITED if mode == "auto" else prefetch)
         if "browser" in headers:
             taker.browses = [copy for copy in self._live[queue].values() if copy.place is not Place.ON_ITS_WAY]
+        else:
+            taker.exclusive = "true" in (headers.get("exclusive"), headers.get("activemq.exclusive"))
+            self._takers[queue].append(taker)
         peer.takers[taker.name] = taker
 
     def _named(self, peer: Peer, said: Said) -> int:
@@ -440,15 +498,27 @@ class Model:
         for number in self._covered(peer, self._named(peer, said)):
             copy, taker = peer.held.pop(number)
             taker.holds -= 1
+            copy.holder = None
+            counted = said.headers.get("count") != "false"
+            reason = said.headers.get("reason", "")
             if said.command == "ACK":
                 self._drop(copy, change)
-            elif said.headers.get("requeue") == "false":
-                self._drop(copy, change)
-                name = copy.queue.split("/", 2)[2]
-                dead = Copy(copy.name, copy.token, f"/queue/DLQ.{name}", copy.priority, stored=copy.stored)
-                self._put(dead, change)
+            elif said.headers.get("requeue") == "false" and not copy.dead:
+                self._bury(copy, change, copy.count + counted, reason or "rejected by its consumer")
             else:
-                self._give_back(copy, change, counted=said.headers.get("count") != "false")
+                self._give_back(copy, change, counted=counted, reason=reason)
+
+    def _bury(self, copy: Copy, change: Change, count: int, reason: str) -> None:
+        self.buried += 1
+        self._drop(copy, change)
+        name = copy.queue.split("/", 2)[2]
+        dead = Copy(
+            copy.name, copy.token, f"/queue/DLQ.{name}", copy.priority, stored=copy.stored, group=copy.group,
+            count=count, reason=reason,
+        )  # fmt: skip
+        self._put(dead, change)
+        if dead.stored:
+            change.counts.append((dead, count))
 
     def _publish(self, copy: Copy, change: Change) -> None:
         rows = [copy]
@@ -529,18 +599,26 @@ class Model:
         if copy.stored:
             change.drops.append(copy)
 
-    def _give_back(self, copy: Copy, change: Change, *, counted: bool) -> None:
+    def _give_back(self, copy: Copy, change: Change, *, counted: bool, reason: str = "") -> None:
         copy.place = Place.WAITING
-        if counted:
+        if counted and not copy.dead and copy.count + 1 >= self.deliveries > 0:
+            count = copy.count + 1
+            self._bury(
+                copy, change, count, reason or f"delivered {count} {'time' if count == 1 else 'times'} without an ack"
+            )
+        elif counted:
             copy.count += 1
             if copy.stored:
                 change.counts.append((copy, copy.count))
 
     def _give_back_all(self, peer: Peer, *, counted: bool) -> None:
         peer.transactions.clear()
+        for taker in peer.takers.values():
+            self._leave(taker)
         peer.takers.clear()
         change = Change()
         for copy, _ in peer.held.values():
+            copy.holder = None
             self._give_back(copy, change, counted=counted)
         peer.held.clear()
         self._note(change)
@@ -591,6 +669,9 @@ class Model:
         assert count == copy.count, f"delivery-count is {count}: {copy}"
         assert headers.get("redelivered", "false") == ("true" if count else "false"), heard
         self._keep_order(taker, copy)
+        assert self._chosen(taker.queue) in {None, taker}, f"delivered to {taker}, who is not the exclusive one"
+        assert headers.get("reason", "") == copy.reason, f"another reason: {heard}"
+        self._keep_group(taker, copy, first=headers.get("JMSXGroupFirstForConsumer") == "true")
         self.delivered.add(copy.name)
         self._handed[copy.queue].append(copy)
         if taker.mode == "auto":
@@ -599,9 +680,21 @@ class Model:
             self._note(change)
             return
         copy.place = Place.HELD
+        copy.holder = taker
         peer.held[number] = copy, taker
         taker.holds += 1
         assert taker.holds <= taker.prefetch, f"more than {taker.prefetch} for {taker}"
+
+    def _keep_group(self, taker: Taker, copy: Copy, *, first: bool) -> None:
+        if not copy.group:
+            assert not first, f"not of a group: {copy}"
+            return
+        self.grouped += 1
+        others = [each for each in self._holders(copy) if each is not taker]
+        assert not others, f"{copy} was delivered to {taker}, and {others[0]} holds others of its group"
+        key = copy.queue, copy.group
+        assert first or self._owners.get(key) is taker, f"{taker} was not told that {copy} is the first of its group"
+        self._owners[key] = taker
 
     def _keep_order(self, taker: Taker, copy: Copy) -> None:
         if taker.last is not None and taker.last[0] == self._turn:

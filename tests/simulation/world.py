@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from unit.broker.driver import ManualClock
 
+from swarmage.broker import parking as parking_module
 from swarmage.broker import waiting as waiting_module
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
@@ -34,9 +35,10 @@ class Violation(AssertionError):
 
 
 @contextmanager
-def small_heads(size: int | None) -> Iterator[None]:
-    """Keep no more than this many messages of a queue and priority in memory."""
+def small_heads(size: int | None, parked: int) -> Iterator[None]:
+    """Keep no more than this many messages of a queue and priority in memory, and park no more than so many."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parking_module, "MOST_PARKED", parked)
         if size is not None:
             patch.setattr(waiting_module, "HEAD", size)
         yield
@@ -48,6 +50,7 @@ class World:
     Attributes:
         events: how many things happened.
         queues: how many there are.
+        grouped: how many of all messages belong to a group.
     """
 
     def __init__(self, seed: int) -> None:
@@ -57,7 +60,13 @@ class World:
         self._trace: deque[tuple[object, ...]] = deque(maxlen=_LONGEST_TRACE)
         self.model = Model(self.wall_ms)
         self._disk = self.model.disk = Disk(Table() if rng.random() < 0.7 else Shelf(), self.model.arrives)
-        self._limits = Limits(output_bytes=rng.choice([200, 2_000, 256 * 1024]), dedupe_seconds=WINDOW_SECONDS)
+        self.model.deliveries = rng.choice([0, 0, 1, 2, 4])
+        deliveries = (("/queue/", self.model.deliveries),) if self.model.deliveries else ()
+        output = rng.choice([200, 2_000, 256 * 1024])
+        self._limits = Limits(output_bytes=output, dedupe_seconds=WINDOW_SECONDS, deliveries=deliveries)
+        self.model.narrow = rng.random() < 0.3
+        self._parked = rng.choice([1, 2, 5]) if self.model.narrow else 1_000
+        self.grouped = rng.choice([0.0, 0.2, 0.6, 1.0])
         self._head = rng.choice(_SMALL_HEADS) if rng.random() < 0.6 else None
         self._links: list[Link] = []
         self._connections = self._buses = 0
@@ -96,7 +105,7 @@ class World:
 
     def run(self) -> None:
         """Let all happen, and judge it."""
-        with small_heads(self._head):
+        with small_heads(self._head, self._parked):
             names = list(self._weights)
             steps = {name: getattr(self, f"_{name}") for name in names}
             for name in self._rng.choices(names, list(self._weights.values()), k=self._steps):
