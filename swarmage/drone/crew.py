@@ -30,6 +30,8 @@ class Crew:
     def __init__(self, classes: Sequence[type[Worker]], concurrency: Mapping[str, int], cell: Cell) -> None:
         self._cell = cell
         self._counts = _with_concurrency(classes, concurrency)
+        self._given = dict(self._counts)
+        self._leaving: list[Worker] = []
         self.workers: list[Worker] = []
         self.abilities: dict[str, Ability[..., Any]] = {}
         self.able: dict[str, int] = {}
@@ -77,8 +79,61 @@ class Crew:
             raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
         self.workers.append(worker)
 
+    @property
+    def everybody(self) -> list[Worker]:
+        """All workers, and those that only finish what they do."""
+        return self.workers + self._leaving
+
+    def resize(self, wanted: Mapping[str, int]) -> bool:
+        """Start and stop workers until there are as many as wanted; say whether that changed anything.
+
+        Args:
+            wanted: how many, by the name of their class; of a class that is not named as many as at first.
+        """
+        changed = False
+        for worker_class, given in self._given.items():
+            before = self._counts[worker_class]
+            count = min(wanted.get(worker_class.__name__, given), MOST_CONCURRENCY)
+            if count > before:
+                count = before + self._start_more(worker_class, count - before)
+            elif count < before:
+                present = [worker for worker in self.workers if type(worker) is worker_class]
+                present.sort(key=lambda worker: len(worker.current_runs))  # the idle ones first
+                for worker in present[: before - count]:
+                    self._let_go(worker)
+            if count != before:
+                logger.info("%d workers %s, %d before", count, worker_class.__qualname__, before)
+                self._count(worker_class, count)
+                changed = True
+        return changed
+
+    def _start_more(self, worker_class: type[Worker], number: int) -> int:
+        """Start workers; return how many did."""
+        for started in range(number):
+            try:
+                self._start(worker_class)
+            except ConfigError as error:
+                logger.error("%s; so fewer are there than ordered", error)  # noqa: TRY400 - the message says it all
+                return started
+        return number
+
+    def _count(self, worker_class: type[Worker], count: int) -> None:
+        for name in worker_class.abilities:
+            self.able[name] += count - self._counts[worker_class]
+        self._counts[worker_class] = count
+
+    def _let_go(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self._leaving.append(worker)
+        worker.leave()
+
     def look_after(self, now: float) -> None:
         """Enforce time limits and replace workers that died of a message they were sent."""
+        for worker in tuple(self._leaving):
+            worker.limit.enforce(now)
+            if not worker.actor_ref.is_alive():
+                worker.give_up()
+                self._leaving.remove(worker)
         for worker in tuple(self.workers):
             worker.limit.enforce(now)
             if worker.actor_ref.is_alive():

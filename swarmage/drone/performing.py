@@ -13,11 +13,12 @@ import msgspec
 
 from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Local, Run
+from swarmage.drone.messages import CANCELLED, Local, Run
 from swarmage.drone.sending import add
 from swarmage.errors import (
     AbilityError,
     ConnectionLost,
+    TaskCancelled,
     TaskFailed,
 )
 from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
@@ -147,6 +148,26 @@ class Performing:
             run.tree.delivery.connection.write(cell.bus.send_frame(message))
         except ConnectionLost:
             return  # a lost connection shows elsewhere; progress is not worth a failure
+
+    def checkpoint(self) -> None:
+        """Do nothing, unless the task has been cancelled: a good place for a task to end.
+
+        Raises:
+            TaskCancelled: it has.
+        """
+        if self._current()[0].tree.rejected == CANCELLED:
+            raise TaskCancelled
+
+    def cancel(self, task_id: str) -> bool:
+        """End what is being performed for a cancelled task as soon as it can be; say if that was tried now.
+
+        The drone calls it again and again until the task has ended. Without a way to end it, it runs to its end.
+        """
+        return False
+
+    def stack_of(self, run: Run) -> str:
+        """Return where in its code a run is now, in the form of a traceback; empty when that cannot be said."""
+        return ""
 
     def _current(self) -> tuple[Run, Cell]:
         """Return what is being performed, by whoever calls.
