@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import click
@@ -38,7 +38,11 @@ def status(*, json_wanted: bool) -> None:
 
 def _as_text(found: Mapping[str, Any]) -> str:
     able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in w["abilities"]})
-    parts = [_bus(found["bus"]), _queues(found["queues"], able), _drones(found["drones"])]
+    paused = set(found.get("paused", ()))
+    parts = [_bus(found["bus"]), _queues(found["queues"], able, paused), _drones(found["drones"])]
+    orders = _orders(found)
+    if orders:
+        parts.append(orders)
     if found.get("silent_drones"):
         parts.append(f"{found['silent_drones']} more did not answer: busy beyond measure, or without our key")
     return "\n\n".join(parts)
@@ -64,12 +68,23 @@ def _messages(bus: Mapping[str, Any]) -> str:
     return "\nmessages: " + ", ".join(parts)
 
 
-def _queues(queues: Sequence[Mapping[str, Any]], able: Mapping[str, int]) -> str:
+def _orders(found: Mapping[str, Any]) -> str:
+    """Return what stands until somebody says otherwise."""
+    lines = [f"paused: {name}" for name in found.get("paused", ())]
+    lines += [f"concurrency: {name}={count}" for name, count in found.get("concurrency", {}).items()]
+    if found.get("cancelled"):
+        lines.append(f"cancelled tasks: {found['cancelled']}")
+    return printable("\n".join(lines), keep="\n")
+
+
+def _queues(queues: Sequence[Mapping[str, Any]], able: Mapping[str, int], paused: Set[str]) -> str:
     if not queues:
         return "no tasks wait"
     rows = []
     for queue in queues:
         mark = "" if queue["consumers"] or not queue["task_class"] else "nobody performs it"
+        if queue["task_class"] in paused:
+            mark = "paused"
         counts = [queue[name] for name in ("waiting", "in_flight", "delayed")]
         counts += [queue.get(name, "") for name in ("rate_in", "rate_out")]
         drones = able.get(queue["task_class"], 0) if queue["task_class"] else ""
@@ -81,9 +96,22 @@ def _drones(drones: Sequence[Mapping[str, Any]]) -> str:
     if not drones:
         return "no drones"
     rows = [
-        [drone["id"], drone["host"], drone["pid"], worker["name"], worker["state"], worker["task"] or "", able]
+        [
+            drone["id"],
+            drone["host"],
+            drone["pid"],
+            worker["name"],
+            worker["state"],
+            _for(worker),
+            worker["task"] or "",
+            able,
+        ]
         for drone in drones
         for worker in drone["workers"]
         for able in [", ".join(worker["abilities"])]
     ]
-    return columns(("DRONE", "HOST", "PID", "WORKER", "STATE", "TASK", "ABILITIES"), rows)
+    return columns(("DRONE", "HOST", "PID", "WORKER", "STATE", "FOR", "TASK", "ABILITIES"), rows)
+
+
+def _for(worker: Mapping[str, Any]) -> str:
+    return ago(worker["seconds"]) if "seconds" in worker else ""

@@ -18,17 +18,17 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def as_json(value: object) -> str:
-    """Return any value as indented JSON; what JSON has no form for stands there as its repr."""
+def as_json(value: object, indent: int | None = 2) -> str:
+    """Return any value as JSON, without an indent in one line; what JSON has no form for stands there as its repr."""
     try:
-        text = _dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=repr))
+        text = _dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=repr), indent)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         text = json.dumps(repr(value))
     return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text)
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _dumps(value: Any, indent: int | None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _json_escape(char: str) -> str:

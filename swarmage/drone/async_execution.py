@@ -35,7 +35,7 @@ async def perform(
     current.set(slot)
     run = slot.run
     local = run.local is not None
-    started = cell.clock.monotonic()
+    started = run.began = cell.clock.monotonic()
     outcome: Outcome
     try:
         if local and run.tree.failure is not None:

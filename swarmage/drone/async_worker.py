@@ -47,6 +47,7 @@ class AsyncWorker(Lending, Worker):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"concurrency": type(self).concurrency, **settings})
         self._slots = set()
+        self._most = self._cell.slots if self._cell is not None else 0
         self._lent = 0
         self._timeouts = {name: one.timeout for name, one in self.abilities.items()}
         self._started = False
@@ -132,6 +133,34 @@ class AsyncWorker(Lending, Worker):
             if not slot.begun:
                 self.vacate(slot, CANCELLED)  # its coroutine never will, and so cannot say that it has ended
 
+    def resize(self, slots: int) -> None:
+        """Perform so many tasks at once from now on; those that are more finish. Called by the drone."""
+        self._most = slots
+        self.actor_inbox.ring()
+
+    def cancel(self, task_id: str) -> bool:
+        """See `Performing.cancel`: the coroutine gets CancelledError where it awaits."""
+        if any(run.tree.task.id == task_id for run in self.current_runs):
+            self._loop.call(lambda: self._cancel(task_id))
+            return True
+        return False
+
+    def _cancel(self, task_id: str) -> None:
+        for slot in tuple(self._slots):
+            if slot.run.tree.task.id == task_id and slot.performing is not None:
+                slot.performing.cancel("the task was cancelled")
+
+    def stack_of(self, run: Run) -> str:
+        """See `Performing.stack_of`: where the coroutine awaits."""
+        for slot in tuple(self._slots):
+            if slot.run is run and slot.performing is not None:
+                lines = (
+                    f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}\n'
+                    for frame in slot.performing.get_stack()
+                )
+                return "".join(lines)
+        return ""
+
     def sweep(self) -> None:
         """Hand in what was cancelled before its coroutine began, by a task that cancels whatever it finds."""
         for slot in tuple(self._slots):
@@ -183,7 +212,7 @@ class AsyncWorker(Lending, Worker):
         if inbox.letters and self._task is None:
             self._task = self._loop.asyncio.create_task(self._listen())
         assert self._cell is not None
-        free = self._cell.slots - len(self._slots) + self._lent
+        free = self._most - len(self._slots) + self._lent
         if free <= 0 or self.actor_stopped.is_set() or (self._leaving and not self._lent):
             inbox.pass_on()
             return

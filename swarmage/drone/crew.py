@@ -35,6 +35,8 @@ class Crew:
         self._cell = cell
         self._loop: EventLoop | None = None
         self._counts = _with_concurrency(classes, concurrency)
+        self._given = dict(self._counts)
+        self._leaving: list[Worker] = []
         self.workers: list[Worker] = []
         self.abilities: dict[str, Ability[..., Any]] = {}
         self.able: dict[str, int] = {}
@@ -93,10 +95,67 @@ class Crew:
             self._loop.start()
         return replace(self._cell, loop=self._loop, slots=self._counts[worker_class])
 
+    @property
+    def everybody(self) -> list[Worker]:
+        """All workers, and those that only finish what they do."""
+        return self.workers + self._leaving
+
+    def resize(self, wanted: Mapping[str, int]) -> bool:
+        """Start and stop workers until there are as many as wanted; say whether that changed anything.
+
+        Args:
+            wanted: how many, by the name of their class; of a class that is not named as many as at first.
+        """
+        changed = False
+        for worker_class, given in self._given.items():
+            before = self._counts[worker_class]
+            count = min(wanted.get(worker_class.__name__, given), worker_class.most_concurrency)
+            if worker_class.on_loop:
+                for worker in self.workers:
+                    if isinstance(worker, worker_class):
+                        worker.resize(count)
+            elif count > before:
+                count = before + self._start_more(worker_class, count - before)
+            elif count < before:
+                present = [worker for worker in self.workers if type(worker) is worker_class]
+                present.sort(key=lambda worker: len(worker.current_runs))  # the idle ones first
+                for worker in present[: before - count]:
+                    self._let_go(worker)
+            if count != before:
+                logger.info("%d workers %s, %d before", count, worker_class.__qualname__, before)
+                self._count(worker_class, count)
+                changed = True
+        return changed
+
+    def _start_more(self, worker_class: type[Worker], number: int) -> int:
+        """Start workers; return how many did."""
+        for started in range(number):
+            try:
+                self._start(worker_class)
+            except ConfigError as error:
+                logger.error("%s; so fewer are there than ordered", error)  # noqa: TRY400 - the message says it all
+                return started
+        return number
+
+    def _count(self, worker_class: type[Worker], count: int) -> None:
+        for name in worker_class.abilities:
+            self.able[name] += count - self._counts[worker_class]
+        self._counts[worker_class] = count
+
+    def _let_go(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self._leaving.append(worker)
+        worker.leave()
+
     def look_after(self, now: float) -> None:
         """Enforce time limits and replace workers that died of a message they were sent."""
         if self._loop is not None:
             self._loop.look(now)
+        for worker in tuple(self._leaving):
+            worker.limit.enforce(now)
+            if not worker.actor_ref.is_alive():
+                worker.give_up()
+                self._leaving.remove(worker)
         for worker in tuple(self.workers):
             worker.limit.enforce(now)
             if worker.actor_ref.is_alive():

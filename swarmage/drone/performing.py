@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,70 +15,22 @@ import msgspec
 from swarmage.abilities import Ability
 from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Local, Run
+from swarmage.drone.local_task import LocalTask
+from swarmage.drone.messages import CANCELLED, Local, Run
 from swarmage.drone.sending import add
 from swarmage.errors import (
     AbilityError,
     ConnectionLost,
     SwarmageError,
-    TaskFailed,
+    TaskCancelled,
 )
-from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
+from swarmage.outcome import Outcome
 from swarmage.task import Task
 from swarmage.wire.envelope import ReplyBody
 from swarmage.wire.message import Message
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
-LOCAL_TIMEOUT = 3600.0
-"""Seconds; every wait has a deadline, also when nobody named one."""
-
-
-class LocalTask:
-    """The handle of a local task: wait with `result` in a thread, with ``await`` in a coroutine."""
-
-    def __init__(self, worker: Performing, local: Local) -> None:
-        self._worker = worker
-        self._local = local
-
-    def result(self, timeout: float = LOCAL_TIMEOUT) -> Any:
-        """Return what the local task returned.
-
-        The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
-
-        Raises:
-            TaskFailed: it failed, and with it the tree; no use going on.
-            DeadlineExceeded: it has not ended in `timeout` seconds.
-            SwarmageError: called in the event loop of an AsyncWorker, which it would hold up; await the handle there.
-        """
-        self._worker._wait_for(self._local, timeout)
-        return self._opened()
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        """Wait in a coroutine of an AsyncWorker, for an hour at most; see `wait`."""
-        return self.wait().__await__()
-
-    async def wait(self, timeout: float = LOCAL_TIMEOUT) -> Any:
-        """Return what the local task returned, in a coroutine of an AsyncWorker.
-
-        The task that waits leaves its slot to others meanwhile, so that a cell in which everybody waits goes on.
-
-        Raises:
-            TaskFailed: it failed, and with it the tree; no use going on.
-            DeadlineExceeded: it has not ended in `timeout` seconds.
-            SwarmageError: called in a Worker that is not an AsyncWorker; use `result` there.
-        """
-        await self._worker._await(self._local, timeout)
-        return self._opened()
-
-    def _opened(self) -> Any:
-        match self._local.outcome:
-            case Succeeded(result):
-                return result
-            case Failed(failure) | Rejected(_, failure):
-                raise TaskFailed(failure.kind, failure.message, failure.traceback)
-            case _:
-                raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")
 
 
 class Performing:
@@ -200,10 +152,28 @@ class Performing:
 
     def _tell(self, connection: Connection, frame: bytes) -> None:
         """Write a message that may be lost."""
-        with contextlib.suppress(
-            ConnectionLost
-        ):  # which shows elsewhere; what is said meanwhile is not worth a failure
+        with contextlib.suppress(ConnectionLost):  # which shows elsewhere, and is not worth a failure here
             connection.write(frame)
+
+    def checkpoint(self) -> None:
+        """Do nothing, unless the task has been cancelled: a good place for a task to end.
+
+        Raises:
+            TaskCancelled: it has.
+        """
+        if self._current()[0].tree.rejected == CANCELLED:
+            raise TaskCancelled
+
+    def cancel(self, task_id: str) -> bool:
+        """End what is being performed for a cancelled task as soon as it can be; say if that was tried now.
+
+        The drone calls it again and again until the task has ended. Without a way to end it, it runs to its end.
+        """
+        return False
+
+    def stack_of(self, run: Run) -> str:
+        """Return where in its code a run is now, in the form of a traceback; empty when that cannot be said."""
+        return ""
 
     def _current(self) -> tuple[Run, Cell]:
         """Return what is being performed, by whoever calls.

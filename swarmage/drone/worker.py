@@ -113,6 +113,9 @@ class Worker(Helping, pykka.ThreadingActor):
         """End `work`, from any thread."""
         self._terminated.put(None)
 
+    def resize(self, slots: int) -> None:
+        """Perform so many tasks at once from now on, if this is a worker that performs several."""
+
     def leave(self) -> None:
         """Stop when what is being performed is done; safe to call on a worker that is gone."""
         with contextlib.suppress(pykka.ActorDeadError):
@@ -169,8 +172,9 @@ class Worker(Helping, pykka.ThreadingActor):
         """Perform one task and hand it to the drone with its outcome."""
         cell = self._cell
         assert cell is not None
-        outer = self.limit.begin(self.abilities[run.task.task_class].timeout, cell.clock)
-        started = cell.clock.monotonic()
+        waiting = self._run
+        outer = self.limit.begin(self.abilities[run.task.task_class].timeout, cell.clock, run)
+        started = run.began = cell.clock.monotonic()
         self._run = run
         try:
             outcome = self._outcome(run)
@@ -180,6 +184,7 @@ class Worker(Helping, pykka.ThreadingActor):
         self._run = None
         run.seconds = cell.clock.monotonic() - started
         self._end(run, outcome)
+        self.limit.run = waiting
         self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
     def _outcome(self, run: Run) -> Outcome:

@@ -190,11 +190,16 @@ class Wire:
         except ConfigError as error:
             raise Unreadable(str(error)) from None
 
-    def note(self, destination: str, value: Any) -> Message:
-        """Write something small that need not outlive the bus, such as a drone's presence."""
+    def note(self, destination: str, value: Any, *, lasting: bool = False) -> Message:
+        """Write something small, which need not outlive the bus unless it is lasting, such as a drone's presence.
+
+        Raises:
+            NotEncodable: it is too large for the bus.
+        """
         body = codec.to_json(value)
         assert body is not None
-        return Message(destination, body, self._signer.sign(destination, body), persistent=False)
+        self._check_size(body, f"a note to {destination}")
+        return Message(destination, body, self._signer.sign(destination, body), persistent=lasting)
 
     def read_note(self, destination: str, body: bytes, signature: str | None) -> Any:
         """Check and read a note.

@@ -236,8 +236,10 @@ def test_dead_list_as_json_is_an_array(client: FakeClient) -> None:
 def test_dead_show_prints_all_of_one_dead_letter(client: FakeClient) -> None:
     client.letters = [FakeLetter()]
     text = run("dead", "show", "one").stdout
-    assert "died:        2023-11-14 22:13:20+00:00\n" in text
-    assert text.endswith("\n\nTraceback:\n  deep \\x1b[31m\n\n")
+    assert "died:        2023-11-14 22:13:20+00:00, " in text
+    assert "args:        [1]\n" in text
+    assert "kwargs" not in text
+    assert text.endswith("\n\nTraceback:\n  deep \\x1b[31m\n")
     assert json.loads(run("dead", "show", "one", "--json").stdout)["id"] == "one"
 
 
