@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from types import SimpleNamespace
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 from swarmage.errors import AbilityError, ConfigError
 from swarmage.retry import RetryPolicy
@@ -14,6 +14,8 @@ from swarmage.task import check_task_class
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M")
+W = TypeVar("W")
 
 DEFAULT_POLICY = RetryPolicy()
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -31,6 +33,7 @@ class Ability(Generic[P, R]):
         timeout: seconds one attempt may take, or None for no limit.
         policy: when a failed task is tried again.
         bound: whether the function takes the Worker as its first parameter.
+        awaited: whether it is a coroutine function or an async generator, which an AsyncWorker performs.
     """
 
     def __init__(
@@ -49,11 +52,10 @@ class Ability(Generic[P, R]):
             raise AbilityError(f"ability {name}: {error}") from None
         if not callable(function):
             raise AbilityError(f"ability {task_class}: {function!r} cannot be called")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise AbilityError(f"ability {task_class}: {name} is async; a Worker performs plain functions")
         if timeout is not None and not timeout > 0:
             raise AbilityError(f"ability {task_class}: timeout must be more than 0 seconds, not {timeout!r}")
         self.function = function
+        self.awaited = is_async(function)
         self.timeout = timeout
         self.policy = policy or DEFAULT_POLICY
         self.bound = bound
@@ -106,6 +108,11 @@ class Ability(Generic[P, R]):
         self._signature = signature
 
 
+def is_async(function: Callable[..., Any]) -> bool:
+    """Say whether a function is a coroutine function or an async generator."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
 def unresolved_hints(ability: Ability[..., Any]) -> list[str]:
     """Return the parameters whose annotation names something that does not exist at run time."""
     return sorted(set(getattr(ability.function, "__annotations__", {})) - set(ability.hints))
@@ -122,7 +129,53 @@ def _resolved(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-W = TypeVar("W")
+def check_kind(owner: str, ability: Ability[..., Any], *, on_loop: bool) -> None:
+    """Refuse an ability that its Worker cannot perform: a coroutine in a thread, or a plain function on an event loop.
+
+    Raises:
+        AbilityError: names the class and the method, and says what to do.
+    """
+    if ability.awaited == on_loop:
+        return
+    name = f"{owner}.{getattr(ability.function, '__name__', repr(ability.function))}"
+    if ability.awaited:
+        raise AbilityError(
+            f"ability {ability.task_class}: {name} is async, which needs an event loop: make {owner} an AsyncWorker,"
+            " or the method a plain def"
+        )
+    raise AbilityError(
+        f"ability {ability.task_class}: {name} is a plain def, which would hold up the event loop of an AsyncWorker:"
+        f" make it an async def, or {owner} a Worker"
+    )
+
+
+class AsyncAbility(Ability[P, R], Generic[P, R, M]):
+    """An ability that is a coroutine function or an async generator: its reply is what is awaited, or None.
+
+    It differs for type checkers alone: read from an instance it is the method as it was written.
+    """
+
+    @overload  # type: ignore[override]  # a call of the method is awaited, an insert of the ability has the result
+    def __get__(self, instance: None, owner: type | None = None) -> AsyncAbility[P, R, M]: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[P, M]: ...
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
+        return super().__get__(instance, owner)
+
+
+class Declaration(Protocol):
+    """What `ability` returns: it makes an ability of a method."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[W, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncAbility[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[W, P], AsyncIterator[R]], /
+    ) -> AsyncAbility[P, None, AsyncIterator[R]]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[W, P], R], /) -> Ability[P, R]: ...
 
 
 def ability(
@@ -133,7 +186,7 @@ def ability(
     backoff: float = DEFAULT_POLICY.first,
     longest_backoff: float = DEFAULT_POLICY.longest,
     jitter: float = DEFAULT_POLICY.jitter,
-) -> Callable[[Callable[Concatenate[W, P], R]], Ability[P, R]]:
+) -> Declaration:
     """Declare a method of a Worker as able to perform a task class.
 
     Args:
@@ -148,12 +201,13 @@ def ability(
         AbilityError: when the class is defined, naming the ability and the field that is wrong.
     """
 
-    def declare(function: Callable[Concatenate[W, P], R]) -> Ability[P, R]:
+    def declare(function: Callable[..., Any]) -> Any:
         try:
             policy = RetryPolicy(retries=retries, first=backoff, longest=max(backoff, longest_backoff), jitter=jitter)
         except (ConfigError, TypeError) as error:
             raise AbilityError(f"ability {task_class}: {error}") from None
-        return Ability(function, task_class, timeout=timeout, policy=policy)
+        kind = AsyncAbility if is_async(function) else Ability
+        return kind(function, task_class, timeout=timeout, policy=policy)
 
     return declare
 

@@ -20,7 +20,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from swarmage.child.performing import run_child
 from swarmage.errors import Unreadable
@@ -96,24 +96,24 @@ class Forkserver:
                 os.kill(pid, signal.SIGKILL)
 
     def _take_request(self, selector: selectors.BaseSelector) -> bool:
-        request, fds, _, _ = socket.recv_fds(self._control, 1, 3)
+        request, fds, _, _ = socket.recv_fds(self._control, 1, 4)
         if not request:
             return False
-        end, status, ahead = fds
+        end, status, ahead, stacks = fds
         for fd in fds:
             os.set_inheritable(fd, False)
         server, sound = os.getpid(), threading.active_count() == 1
         pid = os.fork()
         if pid == 0:
-            _end_with(lambda: self._become_child(selector, server, (end, ahead), sound))
-        os.close(end)
-        os.close(ahead)
+            _end_with(lambda: self._become_child(selector, server, (end, ahead, stacks), sound))
+        for fd in (end, ahead, stacks):
+            os.close(fd)
         self._statuses[pid] = status
         with contextlib.suppress(BrokenPipeError):
             os.write(status, PID.pack(pid))
         return True
 
-    def _become_child(self, selector: selectors.BaseSelector, server: int, ends: tuple[int, int], sound: bool) -> None:
+    def _become_child(self, selector: selectors.BaseSelector, server: int, ends: Sequence[int], sound: bool) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         selector.close()
@@ -122,7 +122,7 @@ class Forkserver:
             os.close(fd)
         _die_with_parent(server)
         if sound:
-            run_child(*(socket.socket(fileno=end) for end in ends))
+            run_child(*ends)
             return
         for end in ends:
             os.set_inheritable(end, True)
@@ -153,7 +153,7 @@ def fresh() -> None:
     for end in ends:
         os.set_inheritable(end, False)
     leave_signals_to_the_drone()
-    _end_with(lambda: run_child(*(socket.socket(fileno=end) for end in ends)))
+    _end_with(lambda: run_child(*ends))
 
 
 def _end_with(run: Callable[[], None]) -> None:

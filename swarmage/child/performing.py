@@ -6,9 +6,11 @@ connection to the bus: what it wants sent goes to the drone with its outcome, an
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import select
+import signal
 import socket
 import sys
 from queue import SimpleQueue
@@ -140,7 +142,7 @@ class Inside(Worker):
             raise DeadlineExceeded(f"local task {local.task_class} has not ended in {timeout:.1f} s")
         local.outcome = outcome_of(said)
 
-    def _send_at_once(self, run: Run, cell: Cell, message: Message) -> None:
+    def _send_now(self, message: Message) -> None:
         self._channel.send(AtOnce(message))
 
 
@@ -167,9 +169,16 @@ def _said(run: Run, outcome: Outcome) -> Ended:
     return said
 
 
-def run_child(end: socket.socket, ahead: socket.socket) -> None:
-    """Be the process of one Worker."""
-    channel = Channel(end, TO_CHILD)
+def run_child(end: int, ahead: int, stacks: int) -> None:
+    """Be the process of one Worker.
+
+    Args:
+        end: the file descriptor of its socket to the drone.
+        ahead: that of the socket from which it takes what it was given ahead.
+        stacks: that of the pipe into which it writes its stack when it gets SIGURG.
+    """
+    faulthandler.register(signal.SIGURG, file=stacks, all_threads=False)
+    channel = Channel(socket.socket(fileno=end), TO_CHILD)
     load = channel.receive()
     if type(load) is not Load:
         return
@@ -184,7 +193,7 @@ def run_child(end: socket.socket, ahead: socket.socket) -> None:
         channel.send(Started(tellable(failure_of(error)), made))
         return
     channel.send(Started())
-    worker.follow(ahead)
+    worker.follow(socket.socket(fileno=ahead))
 
 
 def _make(load: Load) -> Inside:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from swarmage.drone.ahead import Ahead
 from swarmage.drone.memory import resident_bytes
 from swarmage.drone.messages import Local, Run
+from swarmage.drone.stacks import Stacks
 from swarmage.errors import SwarmageError, Unreadable
 from swarmage.wire.pipe import FROM_CHILD, Channel, FromChild, ToChild
 
@@ -70,7 +71,7 @@ class ChildLink:
         handles: the local tasks that those it performs passed on, by the number it gave them, and who did.
     """
 
-    def __init__(self, end: socket.socket, status: int, ahead: Ahead, timeout: float) -> None:
+    def __init__(self, end: socket.socket, status: int, ahead: Ahead, stacks: Stacks, timeout: float) -> None:
         """Wait until it runs.
 
         Raises:
@@ -80,6 +81,7 @@ class ChildLink:
         self._channel = Channel(end, FROM_CHILD)
         self._status = status
         self.ahead = ahead
+        self._stacks = stacks
         self._lock = threading.Lock()
         self._end: End | None = None
         self.untaken: list[int] = []
@@ -94,6 +96,7 @@ class ChildLink:
             self.pid = _PID.unpack(os.read(status, _PID.size) or _PID.pack(0))[0]
         if self.pid == 0:
             self._close()
+            self._stacks.close()
             raise ChildGone(f"no process could be started in {timeout:.0f} s")
         self._news = select.poll()
         self._news.register(end, select.POLLIN)
@@ -143,11 +146,15 @@ class ChildLink:
         """Return the memory it holds now, in bytes."""
         return resident_bytes(self.pid)
 
-    def kill(self) -> None:
-        """End it at once, from any thread."""
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it at once, or send it another signal, from any thread."""
         with self._lock, contextlib.suppress(ProcessLookupError):
             if self._end is None and not self._death.poll(0):
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, number)
+
+    def stack(self) -> str:
+        """Return where in its code it is, from any thread; empty when it does not say so soon."""
+        return self._stacks.ask(lambda: self.kill(signal.SIGURG))
 
     def wait(self, timeout: float) -> bool:
         """Say whether it ends in that many seconds."""
@@ -162,7 +169,8 @@ class ChildLink:
                 self.untaken = self.ahead.take_back()
                 self._end = End(*_STATUS.unpack(said)) if said else End(None, 0)
                 self._close()
-            return self._end
+        self._stacks.close()  # not under the lock: who asks for a stack holds that of the stacks, and takes ours
+        return self._end
 
     def _close(self) -> None:
         self._channel.close()

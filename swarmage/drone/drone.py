@@ -9,7 +9,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -17,22 +17,19 @@ import pykka
 
 from swarmage.bus.bus import Bus
 from swarmage.bus.connection import Connection
-from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.drone.cell import Cell
-from swarmage.drone.credit import EXTRA, Credit
+from swarmage.drone.control import Control
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
-from swarmage.drone.intake import Intake
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Flush, Letter, Lost, RollCall, Tick, Unread
+from swarmage.drone.messages import DrainAsked, Flush, Letter, Lost, Ordered, RollCall, Tick, Unread
 from swarmage.drone.presence import Presence
 from swarmage.drone.worker import Worker
-from swarmage.errors import ConfigError, SwarmageError
+from swarmage.errors import BusError, ConfigError, SwarmageError
 from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.wire.envelope import Wire
-from swarmage.wire.names import CONTROL, task_destination
 
 logger = logging.getLogger("swarmage.drone")
 
@@ -57,6 +54,7 @@ class Drone(pykka.ThreadingActor):
             that was started in this folder.
         concurrency: actors per class in this drone, by the class's name, instead of the class's own.
         grace: seconds that tasks have to finish when the drone is stopped.
+        on_drain: called in the drone's thread when `swarmage drain` asks it to leave; by default it stops.
 
     Raises (from `start`):
         ConfigError: there is nothing to perform, or a setting is wrong.
@@ -77,6 +75,7 @@ class Drone(pykka.ThreadingActor):
         passcode: str = "",
         concurrency: Mapping[str, int] | None = None,
         grace: float = GRACE,
+        on_drain: Callable[[], None] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._mailbox = Mailbox(clock)
@@ -91,15 +90,18 @@ class Drone(pykka.ThreadingActor):
         wire = Wire(load_key(create=True), clock)
         self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, started=SimpleQueue())
         self._crew = Crew(workers, concurrency or {}, self._cell)
-        self._credits = {name: Credit(count) for name, count in self._crew.able.items()}
         self._finalizer = Finalizer(self._cell, self._crew.abilities, random.Random())  # noqa: S311 - spreads retries
         self.name = f"{socket.gethostname()}-{os.getpid()}-{self.actor_urn[-6:]}"
-        self._presence = Presence(self.name, self._cell, self._bus)
+        self._presence = Presence(self.name, self._cell)
+        self._control = Control(self._cell, self._crew, self._presence, self._finalizer)
+        self._subscribing = self._control.subscribing
+        self._on_drain = on_drain or self.stop
         self._bus.on_lost = self._tell_lost
         self._bus.start(CONNECT_TIMEOUT)
         try:
             self._crew.start()
-        except ConfigError:
+            self._control.start()
+        except (ConfigError, BusError):
             self._crew.stop()
             self._bus.stop()
             raise
@@ -122,21 +124,8 @@ class Drone(pykka.ThreadingActor):
 
     def on_start(self) -> None:
         """Subscribe: from here on tasks come in."""
-        self._bus.subscribe(Subscription(id="control", destination=CONTROL, receive=self._presence.receive, ack="auto"))
-        for task_class, credit in self._credits.items():
-            self._subscribe(task_class, credit.workers)
-        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._credits)))
-
-    def _subscribe(self, task_class: str, prefetch: int, *, extra: bool = False) -> None:
-        intake = Intake(self._mailbox, self._cell.wire, self._clock, extra=extra)
-        self._bus.subscribe(
-            Subscription(
-                id=f"{'extra' if extra else 'task'}.{task_class}",
-                destination=task_destination(task_class),
-                receive=intake.receive,
-                prefetch=prefetch,
-            )
-        )
+        self._subscribing.start()
+        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._subscribing.task_classes)))
 
     # running
 
@@ -146,11 +135,18 @@ class Drone(pykka.ThreadingActor):
             case Flush():
                 self._flush()
             case Tick():
-                self._tick()
+                self._crew.look_after(self._clock.monotonic())
+                self._control.tick()
             case Unread():
                 self._finalizer.bury(message)
-            case RollCall():
-                self._presence.answer(message, self._crew.workers)
+            case RollCall(reply_to):
+                self._presence.answer(reply_to, self._crew.workers, self._subscribing.paused)
+            case Ordered():
+                self._control.on_ordered(message)
+            case DrainAsked(reply_to):
+                logger.info("drone %s is asked to drain", self.name)
+                self._presence.say_goodbye(reply_to)
+                self._on_drain()
             case Lost(connection):
                 self._let_go(connection)
             case _:
@@ -159,45 +155,18 @@ class Drone(pykka.ThreadingActor):
     def _flush(self) -> None:
         finished = self._mailbox.drain_finished()
         self._finalizer.finalize(finished)
-        touched = set()
-        for run, _ in finished:
-            if run.local is None:
-                touched.add(run.task.task_class)
-                self._credits[run.task.task_class].observe(run.seconds)
-        for task_class in touched:
-            self._adjust(task_class, stalled=False)
-
-    def _adjust(self, task_class: str, *, stalled: bool) -> None:
-        credit = self._credits[task_class]
-        wanted = credit.wanted(stalled=stalled)
-        if wanted == credit.extra:
-            return
-        credit.extra = wanted
-        if wanted:
-            self._subscribe(task_class, EXTRA, extra=True)
-            return
-        self._bus.unsubscribe(f"extra.{task_class}")
-        self._bus.give_back([run.tree.delivery for run in self._mailbox.remove_waiting(task_class, _is_extra)])
-
-    def _tick(self) -> None:
-        """Look after what no message tells of."""
-        self._crew.look_after(self._clock.monotonic())
-        for task_class, credit in self._credits.items():
-            if credit.idle_tick() and credit.extra and self._mailbox.lanes[task_class].bus:
-                self._adjust(task_class, stalled=True)
+        self._subscribing.observe([run for run, _ in finished])
 
     def _let_go(self, connection: Connection) -> None:
         """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
-        for task_class in self._credits:
+        for task_class in self._subscribing.task_classes:
             self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
 
     # stopping
 
     def on_stop(self) -> None:
         """Drain: take no more tasks, finish those begun, acknowledge them, leave."""
-        for task_class in self._credits:
-            self._bus.unsubscribe(f"task.{task_class}")
-            self._bus.unsubscribe(f"extra.{task_class}")
+        self._subscribing.stop()
         self._bus.give_back([run.tree.delivery for run in self._mailbox.close()])
         deadline = self._clock.monotonic() + self._grace
         later = []  # such as a second stop, which pykka answers when this one is done
@@ -205,7 +174,7 @@ class Drone(pykka.ThreadingActor):
             envelope = self._mailbox.get()
             if isinstance(envelope.message, Flush):
                 self._finalizer.finalize(self._mailbox.drain_finished())
-            elif isinstance(envelope.message, Tick | Unread | RollCall):
+            elif isinstance(envelope.message, Tick | Unread | RollCall | Ordered):
                 self.on_receive(envelope.message)
             elif envelope.reply_to is not None:
                 later.append(envelope)
@@ -220,7 +189,3 @@ class Drone(pykka.ThreadingActor):
         """Leave the bus without a goodbye, so that it gives the tasks to others and counts that this drone was lost."""
         self._crew.stop()
         self._bus.stop(goodbye=False)
-
-
-def _is_extra(run: Any) -> bool:
-    return bool(run.extra)

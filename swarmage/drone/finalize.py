@@ -22,7 +22,7 @@ from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Run, Tree, Unread
+from swarmage.drone.messages import CANCELLED, Run, Tree, Unread
 from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
 from swarmage.errors import ConnectionLost
 from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
@@ -58,9 +58,13 @@ class Finalizer:
         self._write(by_connection)
 
     def bury(self, unread: Unread) -> None:
-        """Move a message that is no task for this drone to the dead letters."""
+        """Move a message that is no task for this drone to the dead letters; a cancelled task is only answered."""
         delivery, task = unread.delivery, unread.task
-        messages = [self._dead(delivery, unread.reason, unread.failure, task)]
+        messages = []
+        if task is not None and unread.reason == CANCELLED:
+            logger.info("task %s %s is cancelled", *_name(task))
+        else:
+            messages.append(self._dead(delivery, unread.reason, unread.failure, task))
         if task is not None:
             messages += self._reply(task, unread.failure)
         self._write({delivery.connection: [self._step(delivery, messages)]})
@@ -102,6 +106,9 @@ class Finalizer:
 
     def _fail(self, tree: Tree, failure: Failure) -> list[Message]:
         task = tree.task
+        if tree.rejected == CANCELLED:
+            logger.info("task %s %s is cancelled in attempt %d", *_name(task), task.attempt)
+            return self._reply(task, failure)
         if tree.rejected is None:
             wait = self._abilities[task.task_class].policy.delay_after(task.attempt, self._rng)
             if wait is not None:

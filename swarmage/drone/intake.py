@@ -10,7 +10,8 @@ from __future__ import annotations
 from swarmage.bus.delivery import Delivery
 from swarmage.clock import Clock
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Letter, Run, Tree, Unread
+from swarmage.drone.messages import CANCEL_FAILURE, CANCELLED, Letter, Run, Tree, Unread
+from swarmage.drone.standing import NONE, Standing
 from swarmage.errors import BadSignature, Unreadable
 from swarmage.outcome import Failure
 from swarmage.wire.envelope import Wire
@@ -23,11 +24,14 @@ MOST_DELIVERIES = 20
 class Intake:
     """The way in for one subscription."""
 
-    def __init__(self, mailbox: Mailbox, wire: Wire, clock: Clock, *, extra: bool = False) -> None:
+    def __init__(
+        self, mailbox: Mailbox, wire: Wire, clock: Clock, *, extra: bool = False, standing: Standing = NONE
+    ) -> None:
         self._mailbox = mailbox
         self._wire = wire
         self._clock = clock
         self._extra = extra
+        self._standing = standing
 
     def receive(self, deliveries: list[Delivery]) -> None:
         """Put what can be read into the lanes, under one lock, and tell the drone of the rest."""
@@ -53,6 +57,8 @@ class Intake:
         if task.expires is not None and now > task.issued + task.expires:
             late = f"not begun within {task.expires:g} s of its insert"
             return Unread(delivery, "expired", Failure("Expired", late), task)
+        if self._standing.cancelled and self._standing.cancelled.get(task.id, 0.0) > now:
+            return Unread(delivery, CANCELLED, CANCEL_FAILURE, task)
         often = "delivery-count" in headers and delivery.earlier >= MOST_DELIVERIES
         if often and not self._mailbox.is_here(task.id):  # one that runs here has lost connections, and no drone
             lost = f"delivered {delivery.earlier} times, and each time the drone was lost before it could answer"

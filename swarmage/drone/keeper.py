@@ -17,7 +17,8 @@ from swarmage.drone.child_link import ChildGone, ChildLink
 from swarmage.drone.execution import failure_of
 from swarmage.drone.giving import Giving, asked_of
 from swarmage.drone.keeping import Limit, Loss
-from swarmage.drone.messages import Local, Run
+from swarmage.drone.local_queue import TICK_SECONDS
+from swarmage.drone.messages import CANCEL_FAILURE, Local, Run
 from swarmage.drone.nursery import Nursery
 from swarmage.drone.worker import Worker
 from swarmage.errors import DeadlineExceeded, NotEncodable, TaskTimeout
@@ -61,17 +62,15 @@ class Keeper(Giving):
         outcome = self._perform_in(child, run, asked, given=given)
         with self._guard:
             self._stack.pop()
-            if self._cancelled is run:
-                self._cancelled = None
         return outcome
 
     def _perform_in(self, child: ChildLink, run: Run, asked: Perform, *, given: bool) -> Outcome:
         assert self._cell is not None
         if not child.tasks:  # it may have taken long to start, which is not the task's fault
-            self.limit.begin(self.abilities[run.task.task_class].timeout, self._cell.clock)
+            self.limit.begin(self.abilities[run.task.task_class].timeout, self._cell.clock, run)
         try:
             if not given and not self._give_ahead(child, run, asked):
-                self._tell(child, asked)
+                self._say(child, asked)
         except ChildGone:
             child.kill()
             return self._put_back(run)
@@ -80,7 +79,7 @@ class Keeper(Giving):
         except ChildGone:
             return self._fate(child, run)
 
-    def _tell(self, child: ChildLink, asked: Perform) -> None:
+    def _say(self, child: ChildLink, asked: Perform) -> None:
         assert self._cell is not None
         lanes = self._cell.mailbox.lanes
         if len(lanes) != child.knows:
@@ -110,7 +109,7 @@ class Keeper(Giving):
                 case Wait() as wait:
                     self._wait(child, run, wait)
                 case AtOnce(message):
-                    self._send_at_once(run, cell, cell.wire.sign(message))
+                    self._send_now(cell.wire.sign(message))
                 case None:
                     return Skipped()  # it was put back
                 case _:
@@ -125,7 +124,9 @@ class Keeper(Giving):
             left = None if deadline is None else deadline - clock.monotonic()
             if left is not None and left <= 0:
                 raise self._kill(child, run, self._too_late(run))
-            look = left if most is None else LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
+            look = None if left is None else min(left, TICK_SECONDS)  # the clock of a test may jump
+            if most is not None:
+                look = LOOK_SECONDS if look is None else min(look, LOOK_SECONDS)
             if len(self._given) > 1:
                 look = PATIENCE if look is None else min(look, PATIENCE)
             said = child.receive(look)
@@ -194,16 +195,17 @@ class Keeper(Giving):
         self._forget(run)
         self._return(list(self._given))  # one that it took, and that we killed it in for another
         with self._guard:
-            if self._cancelled is not None:
-                self._loss = Loss(self._cancelled, Failed(Failure("Cancelled", "cancelled while it was performed")))
-                self._cancelled = None
+            cancelled, self._cancelled = self._cancelled, None
+            if cancelled is not None:  # one that ended just then, or was put back, is to blame for nothing any more
+                self._loss = Loss(cancelled if cancelled in self._stack else None, Failed(CANCEL_FAILURE))
             elif self._loss is None:
                 self._loss = Loss(run, Crashed(Failure("WorkerCrashed", str(end))))
                 logger.error("worker %s: %s, performing %s", self.performs.__qualname__, end, run.task.task_class)
             loss = self._loss
         if run is loss.run:
             return loss.outcome
-        return Skipped() if run.tree is loss.run.tree else self._put_back(run)
+        doomed = loss.run is not None and run.tree is loss.run.tree
+        return Skipped() if doomed else self._put_back(run)
 
 
 def keeper_of(worker_class: type[Worker]) -> type[Worker]:

@@ -36,9 +36,10 @@ class Limit(TimeLimit):
         super().__init__()
         self.deadline: float | None = None
 
-    def begin(self, seconds: float | None, clock: Clock) -> float | None:
+    def begin(self, seconds: float | None, clock: Clock, run: object = None) -> float | None:
         """Start the limit of a task; return what `resume` takes for the task that waits for this one."""
         outer = self.suspend()
+        self.run = run
         self.deadline = None if seconds is None else clock.monotonic() + seconds
         return outer
 
@@ -60,11 +61,11 @@ class Loss(NamedTuple):
     """Why a process is gone.
 
     Attributes:
-        run: what it was performing that is to blame.
+        run: what it was performing that is to blame, or None.
         outcome: of that run.
     """
 
-    run: Run
+    run: Run | None
     outcome: Outcome
 
 

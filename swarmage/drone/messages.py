@@ -9,6 +9,11 @@ from swarmage.outcome import Failure, Outcome
 from swarmage.task import Task
 from swarmage.wire.message import Message
 
+CANCELLED = "cancelled"
+"""The one reason that makes no dead letter."""
+
+CANCEL_FAILURE = Failure("TaskCancelled", "it was cancelled before it had ended")
+
 
 class Tree:
     """A task from the bus and all local tasks that came of it: acknowledged together, when the last is done.
@@ -48,6 +53,8 @@ class Run:
         sends: what it wants sent; owned by the worker until the run is finished.
         steps: how many local tasks and inserts it made so far.
         size: bytes of what it wants sent.
+        parts: how many responses it gave so far.
+        began: when a worker began it, on the monotonic clock; 0 before.
         seconds: how long it took.
         ended: it was handed in with its outcome.
         extra: it came by the extra subscription of a quick task class.
@@ -56,19 +63,9 @@ class Run:
     """
 
     __slots__ = (
-        "ended",
-        "extra",
-        "local",
-        "parent",
-        "path",
-        "repeated",
-        "seconds",
-        "sends",
-        "size",
-        "steps",
-        "task",
-        "tree",
-    )
+        "began", "ended", "extra", "local", "parent", "parts", "path", "repeated", "seconds", "sends", "size", "steps",
+        "task", "tree",
+    )  # fmt: skip
 
     reply_to = None
 
@@ -91,6 +88,8 @@ class Run:
         self.sends: list[Message] | None = None
         self.steps = 0
         self.size = 0
+        self.parts = 0
+        self.began = 0.0
         self.seconds = 0.0
         self.ended = False
 
@@ -157,6 +156,26 @@ class Tick(NamedTuple):
 
 class RollCall(NamedTuple):
     """To the drone: somebody asks who is there.
+
+    Attributes:
+        reply_to: where the answer goes.
+    """
+
+    reply_to: str
+
+
+class Ordered(NamedTuple):
+    """To the drone: there are standing orders.
+
+    Attributes:
+        changed: they have been changed, and not been read yet.
+    """
+
+    changed: bool = False
+
+
+class DrainAsked(NamedTuple):
+    """To the drone: it is to leave.
 
     Attributes:
         reply_to: where the answer goes.

@@ -16,6 +16,7 @@ import threading
 
 from swarmage.drone.ahead import Ahead
 from swarmage.drone.child_link import ChildGone, ChildLink
+from swarmage.drone.stacks import Stacks
 from swarmage.errors import ConfigError, NotEncodable
 from swarmage.wire import codec
 from swarmage.wire.pipe import Load
@@ -64,14 +65,15 @@ class Nursery:
             ChildGone: none could be started in time.
             ConfigError: the class cannot be brought to another process.
         """
-        ahead = Ahead()
+        ahead, stacks = Ahead(), Stacks()
         try:
-            ours, status = self._ask(ahead)
+            ours, status = self._ask(ahead, stacks)
         except BaseException:
             ahead.close()
+            stacks.close()
             raise
         try:
-            return ChildLink(ours, status, ahead, timeout)
+            return ChildLink(ours, status, ahead, stacks, timeout)
         except ChildGone:  # it was killed just now, or hangs in an import: the next one shall have a fresh one
             with self._lock:
                 self._end()
@@ -98,12 +100,12 @@ class Nursery:
                 ) from error
         return self._pickled
 
-    def _ask(self, ahead: Ahead) -> tuple[socket.socket, int]:
+    def _ask(self, ahead: Ahead, stacks: Stacks) -> tuple[socket.socket, int]:
         ours, theirs = socket.socketpair()
         status, told = os.pipe()
         try:
             with self._lock:
-                self._send([theirs.fileno(), told, ahead.far.fileno()])
+                self._send([theirs.fileno(), told, ahead.far.fileno(), stacks.far])
         except BaseException as error:
             ours.close()
             os.close(status)
@@ -113,6 +115,7 @@ class Nursery:
         finally:
             theirs.close()
             os.close(told)
+            stacks.close_far()
         return ours, status
 
     def _send(self, fds: list[int]) -> None:

@@ -40,39 +40,44 @@ class Owner(Worker):
         self._child: ChildLink | None = None
         self._guard = threading.Lock()  # of the next two
         self._stack: list[Run] = []  # what the process performs, each but the last waiting for a local task
-        self._cancelled: Run | None = None
+        self._cancelled: Run | None = None  # for which the process was killed, until there is another
         self._gone = threading.Event()
         self._restarting = Restarting(random.Random())  # noqa: S311 - spreads restarts
 
     # from other threads
 
     def cancel(self, task_id: str) -> bool:
-        """Kill the process if it performs this task or a local one that came of it; say whether it did."""
+        """Kill the process if it performs this task or a local one that came of it; say whether it does."""
         with self._guard:
-            run = next((run for run in self._stack if task_id in (run.task.id, run.tree.task.id)), None)
-            if run is None or self._child is None:
+            run = next((run for run in self._stack if run.tree.task.id == task_id), None)
+            child = self._child
+            if run is None or child is None:
                 return False
             self._cancelled = run
-            self._child.kill()
+            child.kill()
             return True
 
-    def leave(self) -> None:
-        """Stop; what is still being performed has had its time."""
-        super().leave()
+    def stack_of(self, run: Run) -> str:
+        """See `Performing.stack_of`: the process says it, unless it is not there or deaf to signals."""
+        child = self._child
+        return "" if child is None or self._run is not run else child.stack()
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Stop when what is being performed is done, or at once: then its process is killed."""
+        super().leave(at_once=at_once)
         with self._guard:
-            if self._stack and self._child is not None:
-                self._child.kill()
+            child = self._child
+            if at_once and self._stack and child is not None:
+                child.kill()
+
+    @property
+    def gone(self) -> bool:
+        """Whether its process has ended, too."""
+        return self._gone.is_set()
 
     def wait_until_gone(self) -> None:
         """Return when its process has ended."""
         self._gone.wait(STOP_SECONDS + 1.0)
-
-    def give_up(self) -> None:
-        """Hand in what a dead keeper had performed, and end its process."""
-        if self._child is not None:
-            self._child.end()
-        self._gone.set()
-        super().give_up()
 
     # as an actor
 
@@ -88,6 +93,16 @@ class Owner(Worker):
     def on_stop(self) -> None:
         """Let the process go, when its Worker has been through its own `on_stop`."""
         self._dismiss()
+        self._depart()
+
+    def on_failure(self, *_: Any) -> None:
+        """End the process at once: a message was more than its keeper could bear, and another takes its place."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+        self._depart()
+
+    def _depart(self) -> None:
         self.nursery.leave()
         self._gone.set()
 
@@ -129,14 +144,16 @@ class Owner(Worker):
             logger.error("worker %s %s; trying again", self.performs.__qualname__, error)  # noqa: TRY400
             return False
         self._restarting.succeeded()
+        self._cancelled = None
         return True
 
     def _living_child(self) -> ChildLink | None:
         """Return the process, a new one if it has died; None when somebody wants the keeper before there is one."""
         while self._child is None or self._child.dead:
             if self._child is not None:
-                logger.error("worker %s: %s while it had nothing to do", self.performs.__qualname__, self._child.end())
-                self._child = None
+                end, self._child = self._child.end(), None
+                if self._cancelled is None:  # else it was killed for a task that ended just then
+                    logger.error("worker %s: %s while it had nothing to do", self.performs.__qualname__, end)
             if self._replace():
                 break
             inbox: WorkerInbox = self.actor_inbox  # type: ignore[assignment]  # it is in a cell

@@ -5,6 +5,7 @@ From: worker.  To: local_queue, and finalize by what it leaves to be sent.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,48 +13,24 @@ from typing import Any
 import msgspec
 
 from swarmage.abilities import Ability
+from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Local, Run
+from swarmage.drone.local_task import LocalTask
+from swarmage.drone.messages import CANCELLED, Local, Run
 from swarmage.drone.sending import add
 from swarmage.errors import (
     AbilityError,
     ConnectionLost,
-    TaskFailed,
+    SwarmageError,
+    TaskCancelled,
 )
-from swarmage.outcome import Crashed, Failed, Outcome, Rejected, Succeeded
+from swarmage.outcome import Outcome
 from swarmage.task import Task
-from swarmage.wire.codec import Carried
 from swarmage.wire.envelope import ReplyBody
 from swarmage.wire.message import Message
 
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages: what a person can see."""
-
-
-class LocalTask:
-    """The handle of a local task."""
-
-    def __init__(self, worker: Performing, local: Local) -> None:
-        self._worker = worker
-        self._local = local
-
-    def result(self, timeout: float = 3600.0) -> Any:
-        """Return what the local task returned.
-
-        The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
-
-        Raises:
-            TaskFailed: it failed, and with it the tree; no use going on.
-            DeadlineExceeded: it has not ended in `timeout` seconds.
-        """
-        self._worker._wait_for(self._local, timeout)
-        match self._local.outcome:
-            case Succeeded(result):
-                return result.open() if type(result) is Carried else result
-            case Failed(failure) | Crashed(failure) | Rejected(_, failure):
-                raise TaskFailed(failure.kind, failure.message, failure.traceback)
-            case _:
-                raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")
 
 
 class Performing:
@@ -123,34 +100,80 @@ class Performing:
         add(run, cell.wire.task(task))
         return id_
 
-    def respond(self, value: Any) -> None:
+    def respond(self, value: Any, *, at_once: bool = False) -> None:
         """Send one of several responses to the originator, if there is one; it leaves with the acknowledgement.
+
+        Args:
+            value: the response.
+            at_once: send a copy now, for an originator that wants to see each as it comes. It may be of an attempt that
+                fails later; each place in the order of responses is heard once, by who speaks first.
 
         Raises:
             NotEncodable: the value cannot be carried.
         """
         run, cell = self._current()
         root = run.tree.task
+        if root.originator is None:
+            return
+        run.parts += 1
+        place = (run.path, run.parts)
+        part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value, place=place)
+        message = cell.wire.reply(root.originator, part)
+        add(run, message)
+        if at_once:
+            self._send_now(message)
+
+    def acknowledge(self) -> None:
+        """Tell the originator, if there is one, that a worker has begun: at once, never certain."""
+        run, cell = self._current()
+        root = run.tree.task
         if root.originator is not None:
-            part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value)
-            add(run, cell.wire.reply(root.originator, part))
+            self._send_now(cell.wire.reply(root.originator, ReplyBody(id=root.id, kind="begun", attempt=root.attempt)))
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
         run, cell = self._current()
-        now = cell.clock.monotonic()
         root = run.tree.task
-        if root.originator is None or (now - self._last_progress < PROGRESS_EVERY and done < total):
+        if root.originator is None or not self._may_tell(cell.clock.monotonic(), done >= total):
             return
-        self._last_progress = now
         body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
-        self._send_at_once(run, cell, cell.wire.reply(root.originator, body))
+        self._send_now(cell.wire.reply(root.originator, body))
 
-    def _send_at_once(self, run: Run, cell: Cell, message: Message) -> None:
-        try:
-            run.tree.delivery.connection.write(cell.bus.send_frame(message))
-        except ConnectionLost:
-            return  # a lost connection shows elsewhere; progress is not worth a failure
+    def _send_now(self, message: Message) -> None:
+        run, cell = self._current()
+        self._tell(run.tree.delivery.connection, cell.bus.send_frame(message))
+
+    def _may_tell(self, now: float, last: bool) -> bool:
+        """Say whether progress is worth a message now."""
+        if now - self._last_progress < PROGRESS_EVERY and not last:
+            return False
+        self._last_progress = now
+        return True
+
+    def _tell(self, connection: Connection, frame: bytes) -> None:
+        """Write a message that may be lost."""
+        with contextlib.suppress(ConnectionLost):  # which shows elsewhere, and is not worth a failure here
+            connection.write(frame)
+
+    def checkpoint(self) -> None:
+        """Do nothing, unless the task has been cancelled: a good place for a task to end.
+
+        Raises:
+            TaskCancelled: it has.
+        """
+        if self._current()[0].tree.rejected == CANCELLED:
+            raise TaskCancelled
+
+    def cancel(self, task_id: str) -> bool:
+        """End what is being performed for a cancelled task as soon as it can be; say if that was tried now.
+
+        The drone calls it again and again until the task has ended. Without a way to end it, it runs to its end.
+        """
+        return False
+
+    def stack_of(self, run: Run) -> str:
+        """Return where in its code a run is now, in the form of a traceback; empty when that cannot be said."""
+        return ""
 
     def _current(self) -> tuple[Run, Cell]:
         """Return what is being performed, by whoever calls.
@@ -171,6 +194,15 @@ class Performing:
             DeadlineExceeded: it has not in `timeout` seconds.
         """
         raise NotImplementedError
+
+    async def _await(self, local: Local, timeout: float) -> None:
+        """Return when a local task has ended, in a coroutine.
+
+        Raises:
+            DeadlineExceeded: it has not in `timeout` seconds.
+            SwarmageError: this worker performs no coroutines.
+        """
+        raise SwarmageError(f"{type(self).__qualname__} is no AsyncWorker: wait for {local.task_class} with result()")
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         """Hand a run in with its outcome: once, whatever goes wrong."""

@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 
 import pykka
 
-from swarmage.abilities import Ability, abilities_of
+from swarmage.abilities import Ability, abilities_of, check_kind
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of, last_words
 from swarmage.drone.helping import Helping
+from swarmage.drone.isolation import check_isolation
 from swarmage.drone.messages import Run
 from swarmage.drone.sending import answer
 from swarmage.drone.worker_inbox import WorkerInbox
@@ -27,8 +28,6 @@ from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
 from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 
 MOST_CONCURRENCY = 1000
-ISOLATIONS = ("thread", "process")
-PROCESS_FIELDS = ("memory_limit", "recycle_tasks", "recycle_growth")
 
 
 class Worker(Helping, pykka.ThreadingActor):
@@ -54,18 +53,20 @@ class Worker(Helping, pykka.ThreadingActor):
     recycle_growth: ClassVar[int | None] = None
     abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
 
+    most_concurrency: ClassVar[int] = MOST_CONCURRENCY
+    on_loop: ClassVar[bool] = False  # one actor performs `concurrency` tasks at once, on the cell's event loop
+
     use_daemon_thread = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name = cls.__qualname__
-        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= MOST_CONCURRENCY:
-            raise AbilityError(f"{name}.concurrency must be 1 to {MOST_CONCURRENCY}, not {cls.concurrency!r}")
-        if cls.isolation not in ISOLATIONS:
-            raise AbilityError(f"{name}.isolation must be 'thread' or 'process', not {cls.isolation!r}")
-        for field in PROCESS_FIELDS:
-            _check_process_field(cls, field)
+        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= cls.most_concurrency:
+            raise AbilityError(f"{name}.concurrency must be 1 to {cls.most_concurrency}, not {cls.concurrency!r}")
+        check_isolation(cls)
         cls.abilities = types.MappingProxyType(abilities_of(cls))
+        for one in cls.abilities.values():
+            check_kind(name, one, on_loop=cls.on_loop)
 
     def __init__(
         self,
@@ -118,10 +119,18 @@ class Worker(Helping, pykka.ThreadingActor):
         """End `work`, from any thread."""
         self._terminated.put(None)
 
-    def leave(self) -> None:
-        """Stop when what is being performed is done; safe to call on a worker that is gone."""
+    def resize(self, slots: int) -> None:
+        """Perform so many tasks at once from now on, if this is a worker that performs several."""
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Stop when what is being performed is done, or ended at once if it can be; safe on a worker that is gone."""
         with contextlib.suppress(pykka.ActorDeadError):
             self.actor_ref.stop(block=False)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing is left of it."""
+        return not self.actor_ref.is_alive()
 
     def wait_until_gone(self) -> None:
         """Return when nothing is left of it that would outlive the drone: threads do not."""
@@ -145,10 +154,13 @@ class Worker(Helping, pykka.ThreadingActor):
             self.on_start()
         except BaseException as raised:  # noqa: BLE001 - pykka would log it and nobody would know
             error = raised
-            self.actor_stopped.set()
-            pykka.ActorRegistry.unregister(self.actor_ref)
+            self._retire()
         if self._cell is not None:
             self._cell.started.put((self, error))
+
+    def _retire(self) -> None:
+        self.actor_stopped.set()
+        pykka.ActorRegistry.unregister(self.actor_ref)
 
     def _handle_receive(self, message: Any) -> Any:
         if type(message) is not Run:
@@ -174,8 +186,9 @@ class Worker(Helping, pykka.ThreadingActor):
         """Perform one task and hand it to the drone with its outcome."""
         cell = self._cell
         assert cell is not None
-        outer = self.limit.begin(self.abilities[run.task.task_class].timeout, cell.clock)
-        started = cell.clock.monotonic()
+        waiting = self._run
+        outer = self.limit.begin(self.abilities[run.task.task_class].timeout, cell.clock, run)
+        started = run.began = cell.clock.monotonic()
         self._run = run
         try:
             outcome = self._outcome(run)
@@ -185,12 +198,15 @@ class Worker(Helping, pykka.ThreadingActor):
         self._run = None
         run.seconds = cell.clock.monotonic() - started
         self._end(run, outcome)
+        self.limit.run = waiting
         self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
     def _outcome(self, run: Run) -> Outcome:
         task = run.task
         if run.pointless:
             return Skipped()
+        if task.acknowledge and run.local is None:
+            self.acknowledge()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
         if type(outcome) is Failed and outcome.failure.kind == TaskTimeout.__name__:
@@ -214,15 +230,3 @@ class Worker(Helping, pykka.ThreadingActor):
             return Rejected("result", failure_of(error))
         except BaseException as error:  # noqa: BLE001 - as in `execute`
             return Failed(failure_of(error))
-
-
-def _check_process_field(cls: type[Worker], field: str) -> None:
-    value = getattr(cls, field)
-    if value is None:
-        return
-    name = f"{cls.__qualname__}.{field}"
-    if type(value) is not int or value < 1:
-        unit = "tasks" if field == "recycle_tasks" else "bytes"
-        raise AbilityError(f"{name} must be a whole number of {unit}, 1 or more, or None, not {value!r}")
-    if cls.isolation != "process":
-        raise AbilityError(f"{name} is for a process; set isolation = 'process' on {cls.__qualname__}, or leave it out")

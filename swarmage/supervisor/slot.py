@@ -18,20 +18,37 @@ class Slot:
     Attributes:
         spec: what the child is to be.
         process: the child as it runs now, if it does.
+        successor: the child that is to take its place, while that boots.
+        predecessor: the child whose place it took, while that drains.
         failure: what the running child reported before it left, if anything.
         was_ready: it booted at least once; from then on a failed boot is a crash like others.
         is_ready: the running child has booted.
+        drained: the child was asked to leave for good.
         restart_at: when it is due to start again, on the monotonic clock.
     """
 
     def __init__(self, spec: ChildSpec, rng: random.Random) -> None:
         self.spec = spec
         self.process: ChildProcess | None = None
+        self.successor: ChildProcess | None = None
+        self.predecessor: ChildProcess | None = None
         self.failure: Failed | None = None
         self.was_ready = False
         self.is_ready = False
+        self.drained = False
         self.restart_at: float | None = None
         self._restarts = Restarts(rng)
+
+    @property
+    def processes(self) -> list[ChildProcess]:
+        """All that run here."""
+        each = (self.process, self.successor, self.predecessor)
+        return [process for process in each if process is not None]
+
+    @property
+    def may_start(self) -> bool:
+        """Whether nothing runs here, no restart is planned, and nobody has asked the child to leave for good."""
+        return self.process is None and self.restart_at is None and not self.drained
 
     def started(self, process: ChildProcess, now: float) -> None:
         """Note that the child runs."""
@@ -57,7 +74,7 @@ class Slot:
 
 
 def drone_slots(
-    targets: Sequence[str], processes: int, concurrency: Mapping[str, int], rng: random.Random
+    targets: Sequence[str], processes: int, concurrency: Mapping[str, int], rng: random.Random, *, reload: bool = False
 ) -> list[Slot]:
     """Return a slot for each drone process; none where there are no targets.
 
@@ -69,7 +86,7 @@ def drone_slots(
     if processes < 1:
         raise ConfigError(f"the number of processes must be 1 or more, not {processes}")
     specs = [
-        DroneSpec(name=f"drone-{number}", targets=tuple(targets), concurrency=dict(concurrency))
+        DroneSpec(name=f"drone-{number}", targets=tuple(targets), concurrency=dict(concurrency), reload=reload)
         for number in range(1, processes + 1)
     ]
     return [Slot(spec, rng) for spec in specs] if targets else []

@@ -1,0 +1,81 @@
+"""One slot of an AsyncWorker: a task that is being performed on the event loop, and how code inside it is known.
+
+From: async_worker.  To: async_worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from swarmage.drone.messages import Run
+from swarmage.errors import TaskTimeout
+
+if TYPE_CHECKING:
+    from swarmage.drone.async_worker import AsyncWorker
+
+STRIKE_AGAIN = 1.0
+"""Seconds until the limit strikes again in a coroutine that has caught it."""
+
+
+class Slot:
+    """A task that is being performed. Owned by the loop's thread.
+
+    Attributes:
+        run: the task.
+        worker: whose slot it is.
+        performing: the asyncio task that performs it.
+        waits: how many of its coroutines wait for local tasks; meanwhile the slot is lent to others.
+        struck: its time limit has.
+        begun: its coroutine has.
+        told: when it last told of its progress, in seconds of the cell's clock.
+    """
+
+    __slots__ = ("_timer", "begun", "performing", "run", "struck", "told", "waits", "worker")
+
+    def __init__(self, run: Run, worker: AsyncWorker) -> None:
+        self.run = run
+        self.worker = worker
+        self.performing: asyncio.Task[Any] | None = None
+        self.waits = 0
+        self.struck = False
+        self.begun = False
+        self.told = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def limit(self, seconds: float) -> None:
+        """Cancel the task when it has taken so long, and again each second after that."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._strike)
+
+    def _strike(self) -> None:
+        assert self.performing is not None
+        self.struck = True
+        self.limit(STRIKE_AGAIN)
+        self.performing.cancel(str(TaskTimeout()))
+
+    def unlimit(self) -> None:
+        """Strike no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+current: ContextVar[Slot | None] = ContextVar("current", default=None)
+"""The slot in which the code that looks is running, also in the asyncio tasks that it started."""
+
+
+def running_at(frame: FrameType | None) -> str:
+    """Return in words which task is being performed where a thread stands.
+
+    Args:
+        frame: the innermost frame of the loop's thread.
+    """
+    while frame is not None:
+        if frame.f_code is asyncio.Handle._run.__code__:  # it runs one step, in the context of whoever asked for it
+            slot: Slot | None = frame.f_locals["self"]._context.get(current)
+            if slot is not None:
+                return f"task {slot.run.task.task_class} {slot.run.task.id}"
+        frame = frame.f_back
+    return "something that belongs to no task"
