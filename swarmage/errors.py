@@ -20,9 +20,16 @@ SwarmageError
         ReplyTimeout         no reply came in time
         TaskTimeout          a task took longer than its ability allows; raised inside the task
     TaskFailed               a task ended in the dead letters; carries the remote traceback
+    TreeTooLarge             a task passes on more local tasks than one tree may have
+    Verdict                  raised by a task to say how it is to end
+        Retry                again, later
+        Discard              not again, and no dead letter
+        Reject               not again: straight to the dead letters
 """
 
 from __future__ import annotations
+
+import math
 
 __all__ = [
     "AbilityError",
@@ -34,16 +41,21 @@ __all__ = [
     "ConfigError",
     "ConnectionLost",
     "DeadlineExceeded",
+    "Discard",
     "InsertTimeout",
     "LoginRefused",
     "NotEncodable",
+    "Reject",
     "ReplyTimeout",
+    "Retry",
     "SwarmageError",
     "TargetError",
     "TaskFailed",
     "TaskTimeout",
     "TlsFailed",
+    "TreeTooLarge",
     "Unreadable",
+    "Verdict",
     "WireError",
 ]
 
@@ -141,7 +153,57 @@ class TaskFailed(SwarmageError):
         self.kind = kind
         self.message = message
         self.traceback = traceback
+        self.ending: object = None  # of a local task: its outcome, which is that of the task that lets this through
 
     def __str__(self) -> str:
         remote = f"\n\nRemote traceback:\n{self.traceback}" if self.traceback else ""
         return f"{self.kind}: {self.message}{remote}"
+
+
+class TreeTooLarge(SwarmageError):
+    """A task passes on more local tasks than one tree may have."""
+
+
+class Verdict(SwarmageError):
+    """Raised by a task to say how it is to end; in a local task it speaks for the whole tree.
+
+    Nothing that the task inserted leaves.
+
+    Attributes:
+        reason: why, in your words.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Retry(Verdict):
+    """Again, later: an attempt like one that failed, whatever `retry_on` and `give_up_on` say of errors.
+
+    Attributes:
+        delay: seconds until then; None for what the ability's policy says.
+    """
+
+    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+        if delay is not None and not 0 <= delay < math.inf:
+            raise ConfigError(f"the delay of a Retry must be 0 seconds or more, not {delay!r}")
+        super().__init__(reason or "the task asked to be tried again")
+        self.delay = delay
+
+    def __reduce__(self) -> tuple[type[Retry], tuple[float | None, str]]:
+        return Retry, (self.delay, self.reason)
+
+
+class Discard(Verdict):
+    """Not again, and no dead letter: the task is of no use any more. Its originator gets an error."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "the task said that it is of no use any more")
+
+
+class Reject(Verdict):
+    """Not again: straight to the dead letters, with this reason."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "rejected")

@@ -9,7 +9,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,25 +20,27 @@ from swarmage.bus.connection import Connection
 from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.drone.cell import Cell
-from swarmage.drone.credit import EXTRA, Credit
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
-from swarmage.drone.intake import Intake
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Flush, Letter, Lost, RollCall, Tick, Unread
+from swarmage.drone.messages import Flush, Letter, Lost, RollCall, Suspect, Suspected, Tick, Unread
 from swarmage.drone.presence import Presence
+from swarmage.drone.quarantine import Quarantine
+from swarmage.drone.taking import Taking
 from swarmage.drone.worker import Worker
 from swarmage.errors import ConfigError, SwarmageError
 from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.wire.envelope import Wire
-from swarmage.wire.names import CONTROL, task_destination
+from swarmage.wire.names import CONTROL
 
 logger = logging.getLogger("swarmage.drone")
 
 GRACE = 30.0
 """Seconds that tasks have to finish when the drone is stopped."""
 CONNECT_TIMEOUT = 3.0
+OVERRUN_GRACE = 2.0
+"""Seconds that the others have to finish when a task has overrun its hard limit."""
 
 
 class Drone(pykka.ThreadingActor):
@@ -57,6 +59,8 @@ class Drone(pykka.ThreadingActor):
             that was started in this folder.
         concurrency: actors per class in this drone, by the class's name, instead of the class's own.
         grace: seconds that tasks have to finish when the drone is stopped.
+        alone: told which task runs alone, because a drone was lost while it was there; an empty text when it has ended.
+        overrun: told which task overran its hard limit, when the drone has left because of it: end the process then.
 
     Raises (from `start`):
         ConfigError: there is nothing to perform, or a setting is wrong.
@@ -78,6 +82,8 @@ class Drone(pykka.ThreadingActor):
         concurrency: Mapping[str, int] | None = None,
         grace: float = GRACE,
         clock: Clock = SYSTEM_CLOCK,
+        alone: Callable[[str], None] = lambda task: None,
+        overrun: Callable[[str], None] = lambda task: None,
     ) -> None:
         self._mailbox = Mailbox(clock)
         super().__init__()
@@ -91,7 +97,10 @@ class Drone(pykka.ThreadingActor):
         wire = Wire(load_key(create=True), clock)
         self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, started=SimpleQueue())
         self._crew = Crew(workers, concurrency or {}, self._cell)
-        self._credits = {name: Credit(count) for name, count in self._crew.able.items()}
+        self._taking = Taking(self._cell, self._crew.abilities, self._crew.able, workers)
+        self._quarantine = Quarantine(self._cell, self._taking, alone)
+        self._overrun: str | None = None
+        self._tell_overrun = overrun
         self._finalizer = Finalizer(self._cell, self._crew.abilities, random.Random())  # noqa: S311 - spreads retries
         self.name = f"{socket.gethostname()}-{os.getpid()}-{self.actor_urn[-6:]}"
         self._presence = Presence(self.name, self._cell, self._bus)
@@ -123,20 +132,8 @@ class Drone(pykka.ThreadingActor):
     def on_start(self) -> None:
         """Subscribe: from here on tasks come in."""
         self._bus.subscribe(Subscription(id="control", destination=CONTROL, receive=self._presence.receive, ack="auto"))
-        for task_class, credit in self._credits.items():
-            self._subscribe(task_class, credit.workers)
-        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._credits)))
-
-    def _subscribe(self, task_class: str, prefetch: int, *, extra: bool = False) -> None:
-        intake = Intake(self._mailbox, self._cell.wire, self._clock, extra=extra)
-        self._bus.subscribe(
-            Subscription(
-                id=f"{'extra' if extra else 'task'}.{task_class}",
-                destination=task_destination(task_class),
-                receive=intake.receive,
-                prefetch=prefetch,
-            )
-        )
+        self._taking.start()
+        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._taking.task_classes)))
 
     # running
 
@@ -149,6 +146,10 @@ class Drone(pykka.ThreadingActor):
                 self._tick()
             case Unread():
                 self._finalizer.bury(message)
+            case Suspected():
+                self._finalizer.suspect(message)
+            case Suspect(run):
+                self._quarantine.admit(run)
             case RollCall():
                 self._presence.answer(message, self._crew.workers)
             case Lost(connection):
@@ -157,55 +158,69 @@ class Drone(pykka.ThreadingActor):
                 logger.warning("drone %s was sent %r, which it does not know", self.name, type(message).__name__)
 
     def _flush(self) -> None:
+        if self._taking.leaves_some:
+            self._taking.make_room()
         finished = self._mailbox.drain_finished()
         self._finalizer.finalize(finished)
-        touched = set()
-        for run, _ in finished:
-            if run.local is None:
-                touched.add(run.task.task_class)
-                self._credits[run.task.task_class].observe(run.seconds)
-        for task_class in touched:
-            self._adjust(task_class, stalled=False)
-
-    def _adjust(self, task_class: str, *, stalled: bool) -> None:
-        credit = self._credits[task_class]
-        wanted = credit.wanted(stalled=stalled)
-        if wanted == credit.extra:
-            return
-        credit.extra = wanted
-        if wanted:
-            self._subscribe(task_class, EXTRA, extra=True)
-            return
-        self._bus.unsubscribe(f"extra.{task_class}")
-        self._bus.give_back([run.tree.delivery for run in self._mailbox.remove_waiting(task_class, _is_extra)])
+        self._taking.observe(run for run, _ in finished)
+        self._quarantine.look()
 
     def _tick(self) -> None:
         """Look after what no message tells of."""
-        self._crew.look_after(self._clock.monotonic())
-        for task_class, credit in self._credits.items():
-            if credit.idle_tick() and credit.extra and self._mailbox.lanes[task_class].bus:
-                self._adjust(task_class, stalled=True)
+        now = self._clock.monotonic()
+        self._crew.look_after(now)
+        self._taking.look()
+        self._quarantine.look()
+        if self._overrun is None:
+            self._look_for_overrun(now)
+
+    def _look_for_overrun(self, now: float) -> None:
+        """Leave with what is over its hard limit: nothing but the end of its process ends its thread."""
+        over = [
+            (worker, run)
+            for worker in self._crew.workers
+            for run in worker.current_runs
+            if run.must_end is not None and now >= run.must_end
+        ]
+        if not over:
+            return
+        self._overrun = ", ".join(f"{run.task.task_class} {run.tree.task.id}" for _, run in over)
+        logger.error("over the hard limit: %s; this drone leaves, and its process with it", self._overrun)
+        for worker, run in over:
+            worker.overrun(run)
+        self._drain(min(self._grace, OVERRUN_GRACE))
+        self._finalizer.force([run.tree.root for _, run in over])
+        self._bus.stop()
+        self._tell_overrun(self._overrun)
+        if self.actor_ref.is_alive():
+            self.stop()
 
     def _let_go(self, connection: Connection) -> None:
         """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
-        for task_class in self._credits:
+        for task_class in self._taking.task_classes:
             self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
+        self._quarantine.forget(connection)
 
     # stopping
 
     def on_stop(self) -> None:
         """Drain: take no more tasks, finish those begun, acknowledge them, leave."""
-        for task_class in self._credits:
-            self._bus.unsubscribe(f"task.{task_class}")
-            self._bus.unsubscribe(f"extra.{task_class}")
+        if self._overrun is None:  # else it has drained already
+            self._drain(self._grace)
+        self._crew.stop()
+        self._bus.stop()
+
+    def _drain(self, grace: float) -> None:
+        self._taking.stop()
+        self._quarantine.close()
         self._bus.give_back([run.tree.delivery for run in self._mailbox.close()])
-        deadline = self._clock.monotonic() + self._grace
+        deadline = self._clock.monotonic() + grace
         later = []  # such as a second stop, which pykka answers when this one is done
         while self._mailbox.open_trees and self._clock.monotonic() < deadline:
             envelope = self._mailbox.get()
             if isinstance(envelope.message, Flush):
                 self._finalizer.finalize(self._mailbox.drain_finished())
-            elif isinstance(envelope.message, Tick | Unread | RollCall):
+            elif isinstance(envelope.message, Tick | Unread | Suspected | Suspect | RollCall):
                 self.on_receive(envelope.message)
             elif envelope.reply_to is not None:
                 later.append(envelope)
@@ -213,14 +228,8 @@ class Drone(pykka.ThreadingActor):
             self._mailbox.put(envelope)
         if self._mailbox.open_trees:
             logger.warning("drone %s gives %d unfinished tasks back", self.name, self._mailbox.open_trees)
-        self._crew.stop()
-        self._bus.stop()
 
     def on_failure(self, *_: Any) -> None:
         """Leave the bus without a goodbye, so that it gives the tasks to others and counts that this drone was lost."""
         self._crew.stop()
         self._bus.stop(goodbye=False)
-
-
-def _is_extra(run: Any) -> bool:
-    return bool(run.extra)

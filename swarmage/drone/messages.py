@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from swarmage.bus.delivery import Delivery
-from swarmage.outcome import Failure, Outcome
+from swarmage.outcome import Failure, Outcome, Skipped, Unsuccessful
 from swarmage.task import Task
 from swarmage.wire.message import Message
 
@@ -19,20 +19,63 @@ class Tree:
         delivery: what is to be acknowledged.
         task: the task from the bus, the root.
         open: how many of its tasks have not ended.
-        failure: the first failure, which makes the whole tree fail.
+        locals: how many local tasks came of it so far, also guarded by that lock.
+        ending: the first outcome that is no success: it is that of the whole tree.
         sends: what its tasks want sent with the acknowledgement.
-        rejected: the reason for which another attempt would be in vain.
     """
 
-    __slots__ = ("delivery", "failure", "open", "rejected", "sends", "task")
+    __slots__ = ("delivery", "ending", "locals", "open", "sends", "task")
+
+    parent: Tree | None = None
 
     def __init__(self, delivery: Delivery, task: Task) -> None:
         self.delivery = delivery
         self.task = task
         self.open = 1
-        self.failure: Failure | None = None
-        self.rejected: str | None = None
+        self.locals = 0
+        self.ending: Unsuccessful | None = None
         self.sends: list[Message] = []
+
+    @property
+    def root(self) -> Tree:
+        """The tree itself, or for a branch the tree it is of."""
+        return self
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why none of its tasks needs to be begun any more, if so."""
+        return None if self.ending is None else self.ending.failure
+
+
+class Branch(Tree):
+    """A local task whose failure is its parent's to handle, and all local tasks that came of it.
+
+    Attributes:
+        parent: the tree or branch it grows on, of which it counts as one task.
+        local: the handle, which learns the outcome when the last task of the branch has ended.
+        outcome: how its first task ended.
+    """
+
+    __slots__ = ("local", "outcome", "parent")
+
+    parent: Tree
+
+    def __init__(self, parent: Tree, local: Local) -> None:
+        super().__init__(parent.delivery, parent.task)
+        self.open = 0
+        self.parent = parent
+        self.local = local
+        self.outcome: Outcome = Skipped()
+
+    @property
+    def root(self) -> Tree:
+        """The tree it is of."""
+        return self.parent.root
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why none of its tasks needs to be begun any more, if so."""
+        return super().failure or self.parent.failure
 
 
 class Run:
@@ -51,9 +94,10 @@ class Run:
         seconds: how long it took.
         ended: it was handed in with its outcome.
         extra: it came by the extra subscription of a quick task class.
+        must_end: when it is over its hard limit, on the monotonic clock; None for no such limit.
     """
 
-    __slots__ = ("ended", "extra", "local", "path", "seconds", "sends", "size", "steps", "task", "tree")
+    __slots__ = ("ended", "extra", "local", "must_end", "path", "seconds", "sends", "size", "steps", "task", "tree")
 
     reply_to = None
 
@@ -68,6 +112,7 @@ class Run:
         self.size = 0
         self.seconds = 0.0
         self.ended = False
+        self.must_end: float | None = None
 
     @property
     def message(self) -> Run:
@@ -76,14 +121,28 @@ class Run:
 
 
 class Local:
-    """A local task, as the task that passed it on sees it."""
+    """A local task, as the task that passed it on sees it.
 
-    __slots__ = ("outcome", "task_class", "wake")
+    Attributes:
+        task_class: its class.
+        tried: it is the first task of a branch, and learns its outcome only with the whole of it.
+        outcome: how it ended, once it has.
+        wake: the inbox of the worker that waits for it, if one does.
+    """
 
-    def __init__(self, task_class: str) -> None:
+    __slots__ = ("outcome", "task_class", "tried", "wake")
+
+    def __init__(self, task_class: str, *, tried: bool = False) -> None:
         self.task_class = task_class
+        self.tried = tried
         self.outcome: Outcome | None = None
-        self.wake: Any = None  # the inbox of the worker that waits for it
+        self.wake: Any = None
+
+    def end(self, outcome: Outcome) -> None:
+        """Note how it ended, and wake who waits for it."""
+        self.outcome = outcome
+        if self.wake is not None:
+            self.wake.wake()
 
 
 class Unread(NamedTuple):
@@ -100,6 +159,28 @@ class Unread(NamedTuple):
     reason: str
     failure: Failure
     task: Task | None = None
+
+
+class Suspected(NamedTuple):
+    """To the drone: a task that comes back because a drone was lost while it was there.
+
+    Attributes:
+        delivery: what is to be acknowledged.
+        task: the task.
+    """
+
+    delivery: Delivery
+    task: Task
+
+
+class Suspect(NamedTuple):
+    """To the drone: a task that is to be performed alone.
+
+    Attributes:
+        run: the task.
+    """
+
+    run: Run
 
 
 class Flush(NamedTuple):

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from swarmage.abilities import Ability
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Local, Run
+from swarmage.drone.messages import Branch, Local, Run
 from swarmage.drone.sending import add
 from swarmage.errors import (
     AbilityError,
     ConnectionLost,
     TaskFailed,
+    TreeTooLarge,
 )
-from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
+from swarmage.outcome import Crashed, Discarded, Failed, Outcome, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import ReplyBody
 
@@ -41,21 +42,36 @@ class LocalTask:
         The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
 
         Raises:
-            TaskFailed: it failed, and with it the tree; no use going on.
+            TaskFailed: it failed, and with it the tree, so that it is no use going on; after `try_local` it is yours
+                to go on or to let it through.
             DeadlineExceeded: it has not ended in `timeout` seconds.
         """
         self._worker._wait_for(self._local, timeout)
-        match self._local.outcome:
+        ending = self._local.outcome
+        match ending:
             case Succeeded(result):
                 return result
-            case Failed(failure) | Rejected(_, failure):
-                raise TaskFailed(failure.kind, failure.message, failure.traceback)
+            case Failed(failure) | Rejected(_, failure) | Discarded(failure) | Crashed(failure):
+                error = TaskFailed(failure.kind, failure.message, failure.traceback)
+                error.ending = ending
+                raise error
             case _:
                 raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")
 
 
 class Performing:
-    """The part of a Worker that its abilities use. Owned by the worker's thread."""
+    """The part of a Worker that its abilities use. Owned by the worker's thread.
+
+    Attributes:
+        most_local: how many local tasks may come of one task from the bus.
+    """
+
+    most_local: ClassVar[int] = 100_000
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if type(cls.most_local) is not int or cls.most_local < 1:
+            raise AbilityError(f"{cls.__qualname__}.most_local must be 1 or more, not {cls.most_local!r}")
 
     def __init__(self, cell: Cell | None) -> None:
         self._cell = cell  # before pykka asks for the inbox, which is the cell's
@@ -83,16 +99,39 @@ class Performing:
 
         Raises:
             AbilityError: no worker of this cell is able to perform it.
+            TreeTooLarge: more than `most_local` of them came of the task from the bus.
         """
+        return self._grow(ability, args, kwargs, tried=False)
+
+    def try_local(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> LocalTask:
+        """Pass on a task as `local` does, whose failure is yours to handle: it does not fail the tree.
+
+        `LocalTask.result` raises `TaskFailed` if it, or a local task that came of it, has failed. Of a failed one
+        nothing is inserted. It is performed once: trying again is yours as well.
+
+        Raises:
+            AbilityError: no worker of this cell is able to perform it.
+            TreeTooLarge: more than `most_local` of them came of the task from the bus.
+        """
+        return self._grow(ability, args, kwargs, tried=True)
+
+    def _grow(self, ability: Ability[..., Any] | str, args: Any, kwargs: Any, *, tried: bool) -> LocalTask:
         run, cell = self._current()
         task_class = ability if isinstance(ability, str) else ability.task_class
         if task_class not in cell.mailbox.lanes:
             raise AbilityError(f"no worker of this cell is able to perform {task_class!r}; use insert for other cells")
+        root = run.tree.root
+        if root.locals >= self.most_local:
+            raise TreeTooLarge(
+                f"more than {self.most_local} local tasks came of task {root.task.task_class}; insert tasks instead,"
+                f" or set most_local of {type(self).__qualname__}"
+            )
         run.steps += 1
         path = f"{run.path}.{run.steps}" if run.path else str(run.steps)
-        task = Task(task_class=task_class, args=args, kwargs=kwargs, id=f"{run.tree.task.id}/{path}"[:200])
-        local = Local(task_class)
-        self._pass_on(Run(task, run.tree, path, local))
+        id_ = f"{root.task.id}/{path}"[:200]
+        task = Task(task_class=task_class, args=args, kwargs=kwargs, id=id_, deadline=root.task.deadline)
+        local = Local(task_class, tried=tried)
+        self._pass_on(Run(task, Branch(run.tree, local) if tried else run.tree, path, local))
         return LocalTask(self, local)
 
     def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> str:
@@ -110,6 +149,8 @@ class Performing:
     def insert_task(self, task: Task) -> str:
         """Insert a task with all its settings, as `insert` does; its id is replaced by one that repeats.
 
+        Where this task has a deadline, it is that of the other too, unless that has an earlier one.
+
         Raises:
             NotEncodable: its arguments cannot be carried.
         """
@@ -118,6 +159,8 @@ class Performing:
         root = run.tree.task
         id_ = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{root.id}:{run.path}:{run.steps}"))
         task = msgspec.structs.replace(task, id=id_, parent=root.id, traceparent=task.traceparent or root.traceparent)
+        if root.deadline is not None:
+            task = msgspec.structs.replace(task, deadline=min(root.deadline, task.deadline or root.deadline))
         add(run, cell.wire.task(task))
         return id_
 
@@ -144,9 +187,17 @@ class Performing:
         body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
         message = cell.wire.reply(root.originator, body)
         try:
-            run.tree.delivery.connection.write(cell.bus.send_frame(message))
+            run.tree.root.delivery.connection.write(cell.bus.send_frame(message))
         except ConnectionLost:
             return  # a lost connection shows elsewhere; progress is not worth a failure
+
+    def checkpoint(self) -> None:
+        """End this task if its time is over: cheap, for a loop that would be long in noticing otherwise.
+
+        Raises:
+            TaskTimeout: it is over its timeout or its deadline.
+        """
+        raise NotImplementedError
 
     def _current(self) -> tuple[Run, Cell]:
         """Return what is being performed, by whoever calls.
@@ -173,9 +224,6 @@ class Performing:
         if run.ended or self._cell is None:
             return
         run.ended = True
-        local = run.local
-        if local is not None:
-            local.outcome = outcome
-            if local.wake is not None:
-                local.wake.wake()
+        if run.local is not None and not run.local.tried:
+            run.local.end(outcome)
         self._cell.mailbox.finish(run, outcome)

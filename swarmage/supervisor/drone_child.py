@@ -11,7 +11,7 @@ from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError
 from swarmage.supervisor.parent_link import ParentLink
-from swarmage.supervisor.protocol import GRACE_SECONDS, DroneSpec, Ready
+from swarmage.supervisor.protocol import GRACE_SECONDS, OVERRAN_CODE, Alone, DroneSpec, Overran, Ready
 from swarmage.supervisor.targets import load_workers
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,12 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
     parent.on_stop(lambda: stops.put(None))
     workers = load_workers(spec.targets, Worker)
     drone = Drone.start(
-        workers=workers, url=os.environ["SWARMAGE_URL"], concurrency=spec.concurrency, grace=GRACE_SECONDS
+        workers=workers,
+        url=os.environ["SWARMAGE_URL"],
+        concurrency=spec.concurrency,
+        grace=GRACE_SECONDS,
+        alone=lambda task: parent.report(Alone(task)),
+        overrun=lambda task: _leave_it(task, parent),
     )
     task_classes = {task_class for worker in workers for task_class in abilities_of(worker)}
     parent.report(Ready(task_classes=tuple(sorted(task_classes))))
@@ -45,3 +50,10 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
         drone.stop(block=True)
         return
     raise BusError("the drone ended by itself")
+
+
+def _leave_it(task: str, parent: ParentLink) -> None:
+    """Leave at once: the thread of that task would hold up every gentler end."""
+    parent.report(Overran(task))
+    logging.shutdown()
+    os._exit(OVERRAN_CODE)

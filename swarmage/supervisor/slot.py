@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from swarmage.errors import ConfigError
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildProcess
-from swarmage.supervisor.protocol import BusSpec, ChildSpec, DroneSpec, Failed
-from swarmage.supervisor.restarts import Restart, Restarts
+from swarmage.supervisor.protocol import OVERRAN_CODE, BusSpec, ChildSpec, DroneSpec, Failed
+from swarmage.supervisor.restarts import AT_ONCE, Restart, Restarts
 
 
 class Slot:
@@ -19,6 +19,7 @@ class Slot:
         spec: what the child is to be.
         process: the child as it runs now, if it does.
         failure: what the running child reported before it left, if anything.
+        blames: the task that the running child will have died of, should it die now.
         was_ready: it booted at least once; from then on a failed boot is a crash like others.
         is_ready: the running child has booted.
         restart_at: when it is due to start again, on the monotonic clock.
@@ -28,6 +29,7 @@ class Slot:
         self.spec = spec
         self.process: ChildProcess | None = None
         self.failure: Failed | None = None
+        self.blames = ""
         self.was_ready = False
         self.is_ready = False
         self.restart_at: float | None = None
@@ -37,6 +39,7 @@ class Slot:
         """Note that the child runs."""
         self.process = process
         self.failure = None
+        self.blames = ""
         self.restart_at = None
         self._restarts.started(now)
 
@@ -49,9 +52,18 @@ class Slot:
         self.process = None
         self.is_ready = False
 
+    def end(self, code: int) -> str:
+        """Return how the child ended, and why, in words."""
+        how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
+        if self.blames:
+            return (
+                f"{how} {'for the hard limit of' if code == OVERRAN_CODE else 'while it performed only'} {self.blames}"
+            )
+        return f"{how}: {self.failure.message}" if self.failure else how
+
     def plan_restart(self, now: float) -> Restart:
-        """Decide when the child starts again."""
-        restart = self._restarts.ended(now)
+        """Decide when the child starts again: at once where the fault was a task's, which has its own cap."""
+        restart = AT_ONCE if self.blames else self._restarts.ended(now)
         self.restart_at = now + restart.delay
         return restart
 

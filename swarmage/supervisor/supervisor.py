@@ -20,7 +20,7 @@ from swarmage.supervisor import protocol
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildExited, ChildSaid, DeadlinePassed, Event, StopAsked
 from swarmage.supervisor.launcher import Launcher
-from swarmage.supervisor.protocol import BusSpec, Failed, Ready
+from swarmage.supervisor.protocol import Alone, BusSpec, Failed, Overran, Ready, Report
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
 
@@ -144,9 +144,12 @@ class Supervisor:
             case DeadlinePassed():
                 self._on_deadline()
 
-    def _on_report(self, slot: Slot, report: Ready | Failed) -> None:
+    def _on_report(self, slot: Slot, report: Report) -> None:
         if isinstance(report, Failed):
             slot.failure = report
+            return
+        if isinstance(report, Alone | Overran):
+            slot.blames = report.task
             return
         slot.became_ready()
         if isinstance(slot.spec, BusSpec):
@@ -170,14 +173,12 @@ class Supervisor:
         if self._stopping:
             self._drain_next()
             return
-        how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
-        why = f": {slot.failure.message}" if slot.failure else ""
         if slot.failure and self._stops_all(slot, slot.failure.as_error()):
             self._error = slot.failure.as_error()
             self._begin_to_stop()
             return
         restart = slot.plan_restart(self._clock.monotonic())
-        log.warning("%s %s%s; starts again in %.1f s", slot.spec.name, how, why, restart.delay)
+        log.warning("%s %s; starts again in %.1f s", slot.spec.name, slot.end(code), restart.delay)
         if restart.alarm:
             log.error("ALARM: %s ends again and again; look at what it logged", slot.spec.name)
 
