@@ -9,6 +9,7 @@ The way of a task, one folder a stage, in the order it travels:
     drone/       the cell: take tasks in, perform them, finalize
     supervisor/  the process above: keeps drones and the embedded bus alive
     cli/         the commands, for people
+    testing/     all of it in one process, for tests
 
 The words everyone uses stand beside them: task, ability, outcome, retry, settings, home, clock, errors.
 """
@@ -21,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from swarmage.abilities import ability as ability
     from swarmage.client.client import Client as Client
-    from swarmage.client.reply import Progress as Progress
+    from swarmage.client.heard import Progress as Progress
     from swarmage.client.reply import Reply as Reply
+    from swarmage.drone.async_worker import AsyncWorker as AsyncWorker
     from swarmage.drone.drone import Drone as Drone
     from swarmage.drone.worker import Worker as Worker
     from swarmage.supervisor.supervisor import Supervisor as Supervisor
@@ -35,8 +37,9 @@ _WHERE = {
     "Client": "swarmage.client.client",
     "Task": "swarmage.task",
     "Reply": "swarmage.client.reply",
-    "Progress": "swarmage.client.reply",
+    "Progress": "swarmage.client.heard",
     "Worker": "swarmage.drone.worker",
+    "AsyncWorker": "swarmage.drone.async_worker",
     "ability": "swarmage.abilities",
     "Drone": "swarmage.drone.drone",
     "Supervisor": "swarmage.supervisor.supervisor",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints, overload
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from swarmage.annotations import resolved
 from swarmage.errors import AbilityError, ConfigError
 from swarmage.retry import Errors, RetryPolicy
 from swarmage.task import check_task_class
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M")
+W = TypeVar("W")
 
 DEFAULT_POLICY = RetryPolicy()
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -32,6 +33,7 @@ class Ability(Generic[P, R]):
         hard_timeout: seconds after which what performs an attempt is ended with it, or None for never.
         policy: when a failed task is tried again.
         bound: whether the function takes the Worker as its first parameter.
+        awaited: whether it is a coroutine function or an async generator, which an AsyncWorker performs.
     """
 
     def __init__(
@@ -51,10 +53,9 @@ class Ability(Generic[P, R]):
             raise AbilityError(f"ability {name}: {error}") from None
         if not callable(function):
             raise AbilityError(f"ability {task_class}: {function!r} cannot be called")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise AbilityError(f"ability {task_class}: {name} is async; a Worker performs plain functions")
         _check_limits(f"ability {task_class} ({name})", timeout, hard_timeout)
         self.function = function
+        self.awaited = is_async(function)
         self.timeout = timeout
         self.hard_timeout = hard_timeout
         self.policy = policy or DEFAULT_POLICY
@@ -104,7 +105,7 @@ class Ability(Generic[P, R]):
             parameters = list(signature.parameters.values())
             if self.bound and parameters and parameters[0].kind in _BY_POSITION:
                 signature = signature.replace(parameters=parameters[1:])
-        self._hints = _resolved(self.function)
+        self._hints = resolved(self.function)
         self._signature = signature
 
 
@@ -116,23 +117,58 @@ def _check_limits(what: str, timeout: float | None, hard_timeout: float | None) 
         raise AbilityError(f"{what}: hard_timeout must be no less than timeout: {hard_timeout:g} < {timeout:g}")
 
 
-def unresolved_hints(ability: Ability[..., Any]) -> list[str]:
-    """Return the parameters whose annotation names something that does not exist at run time."""
-    return sorted(set(getattr(ability.function, "__annotations__", {})) - set(ability.hints))
+def is_async(function: Callable[..., Any]) -> bool:
+    """Say whether a function is a coroutine function or an async generator."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _resolved(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations that can be resolved; a name that exists for the type checker only costs just its own."""
-    found: dict[str, Any] = {}
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    for name, annotation in getattr(function, "__annotations__", {}).items():
-        # an annotation may be any expression, and raise anything; what it does not tell, it does not tell
-        with contextlib.suppress(Exception):
-            found |= get_type_hints(SimpleNamespace(__annotations__={name: annotation}), names)
-    return found
+def check_kind(owner: str, ability: Ability[..., Any], *, on_loop: bool) -> None:
+    """Refuse an ability that its Worker cannot perform: a coroutine in a thread, or a plain function on an event loop.
+
+    Raises:
+        AbilityError: names the class and the method, and says what to do.
+    """
+    if ability.awaited == on_loop:
+        return
+    name = f"{owner}.{getattr(ability.function, '__name__', repr(ability.function))}"
+    if ability.awaited:
+        raise AbilityError(
+            f"ability {ability.task_class}: {name} is async, which needs an event loop: make {owner} an AsyncWorker,"
+            " or the method a plain def"
+        )
+    raise AbilityError(
+        f"ability {ability.task_class}: {name} is a plain def, which would hold up the event loop of an AsyncWorker:"
+        f" make it an async def, or {owner} a Worker"
+    )
 
 
-W = TypeVar("W")
+class AsyncAbility(Ability[P, R], Generic[P, R, M]):
+    """An ability that is a coroutine function or an async generator: its reply is what is awaited, or None.
+
+    It differs for type checkers alone: read from an instance it is the method as it was written.
+    """
+
+    @overload  # type: ignore[override]  # a call of the method is awaited, an insert of the ability has the result
+    def __get__(self, instance: None, owner: type | None = None) -> AsyncAbility[P, R, M]: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[P, M]: ...
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
+        return super().__get__(instance, owner)
+
+
+class Declaration(Protocol):
+    """What `ability` returns: it makes an ability of a method."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[W, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncAbility[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[W, P], AsyncIterator[R]], /
+    ) -> AsyncAbility[P, None, AsyncIterator[R]]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[W, P], R], /) -> Ability[P, R]: ...
 
 
 def ability(  # noqa: PLR0913 - keyword-only settings
@@ -149,7 +185,7 @@ def ability(  # noqa: PLR0913 - keyword-only settings
     give_up_on: Errors = DEFAULT_POLICY.give_up_on,
     give_up_after: float | None = None,
     crashes: int | None = DEFAULT_POLICY.crashes,
-) -> Callable[[Callable[Concatenate[W, P], R]], Ability[P, R]]:
+) -> Declaration:
     """Declare a method of a Worker as able to perform a task class.
 
     Args:
@@ -171,7 +207,7 @@ def ability(  # noqa: PLR0913 - keyword-only settings
         AbilityError: when the class is defined, naming the ability and the field that is wrong.
     """
 
-    def declare(function: Callable[Concatenate[W, P], R]) -> Ability[P, R]:
+    def declare(function: Callable[..., Any]) -> Any:
         try:
             policy = RetryPolicy(
                 retries=retries,
@@ -187,7 +223,8 @@ def ability(  # noqa: PLR0913 - keyword-only settings
         except (ConfigError, TypeError) as error:
             name = getattr(function, "__qualname__", repr(function))
             raise AbilityError(f"ability {task_class} ({name}): {error}") from None
-        return Ability(function, task_class, timeout=timeout, hard_timeout=hard_timeout, policy=policy)
+        kind = AsyncAbility if is_async(function) else Ability
+        return kind(function, task_class, timeout=timeout, hard_timeout=hard_timeout, policy=policy)
 
     return declare
 

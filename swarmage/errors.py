@@ -19,6 +19,7 @@ SwarmageError
         InsertTimeout        the bus did not confirm an insert in time
         ReplyTimeout         no reply came in time
         TaskTimeout          a task took longer than its ability allows; raised inside the task
+    TaskCancelled            somebody cancelled the task; raised inside the task
     TaskFailed               a task ended in the dead letters; carries the remote traceback
     TreeTooLarge             a task passes on more local tasks than one tree may have
     Verdict                  raised by a task to say how it is to end
@@ -50,6 +51,7 @@ __all__ = [
     "Retry",
     "SwarmageError",
     "TargetError",
+    "TaskCancelled",
     "TaskFailed",
     "TaskTimeout",
     "TlsFailed",
@@ -139,8 +141,15 @@ class TaskTimeout(DeadlineExceeded):
         super().__init__(message)
 
 
+class TaskCancelled(SwarmageError):
+    """Somebody cancelled the task; raised inside the task."""
+
+    def __init__(self, message: str = "the task was cancelled") -> None:
+        super().__init__(message)
+
+
 class TaskFailed(SwarmageError):
-    """A task ended in the dead letters.
+    """A task ended in the dead letters, or was cancelled, which makes its kind ``TaskCancelled``.
 
     Attributes:
         kind: the name of the remote exception's type, such as ``ValueError``.

@@ -23,6 +23,7 @@ class Address:
         vhost: what STOMP calls ``host``: the virtual host on RabbitMQ, ignored by other buses.
         source: where the address was found, for messages.
         tls: whether the connection is encrypted and the bus shows a certificate: ``stomps://``.
+        memory: whether it is a bus inside this process, as tests have it, called ``host``: ``memory://``.
     """
 
     host: str = "127.0.0.1"
@@ -32,6 +33,7 @@ class Address:
     vhost: str = "/"
     source: str = field(default="", compare=False)
     tls: bool = False
+    memory: bool = False
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -56,7 +58,7 @@ class Address:
             raise ConfigError(
                 f"the bus's URL cannot be read; {_FORM}, with / ? # : @ in them as %2F %3F %23 %3A %40"
             ) from None
-        if parts.scheme not in {"stomp", "stomps"}:
+        if parts.scheme not in {"stomp", "stomps", "memory"}:
             raise ConfigError(f"the bus's URL starts with {parts.scheme or 'nothing'}:, not with stomp:; {_FORM}")
         if not parts.hostname:
             raise ConfigError(f"the bus's URL names no host; {_FORM}")
@@ -67,6 +69,7 @@ class Address:
             passcode=unquote(parts.password or ""),
             vhost=unquote(parts.path[1:]) or "/",
             tls=parts.scheme == "stomps",
+            memory=parts.scheme == "memory",
         )
 
     @property
@@ -78,6 +81,8 @@ class Address:
         return self._format("***")
 
     def _format(self, passcode: str) -> str:
+        if self.memory:
+            return f"memory://{self.host}"
         who = f"{quote(self.login, safe='')}:{passcode}@" if self.login else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")

@@ -71,6 +71,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
         attempt: 1 at first, one more with each retry.
         issued: when it was first inserted, seconds since the epoch; 0 until then.
         originator: the destination that wants replies, if anybody does.
+        acknowledge: whether the originator wants to hear at once when a worker begins.
         parent: identity of the task that inserted this one.
         traceparent: W3C trace context, carried as it came.
         retries: how many more times it is tried after a failure, instead of what its ability says.
@@ -92,6 +93,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     attempt: int = 1
     issued: float = 0.0
     originator: str | None = None
+    acknowledge: bool = False
     parent: str | None = None
     traceparent: str | None = None
     retries: int | None = None

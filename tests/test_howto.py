@@ -1,33 +1,38 @@
-"""What docs/howto shows runs: the Python of each page, from top to bottom, on a bus of its own."""
+"""What docs/howto/ shows is run: each block of Python of a page in turn, in one module, and then its tests.
+
+Each page has a process and a bus of its own; SWARMAGE_URL and SWARMAGE_HOME name it, as they would for a reader.
+"""
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
 from unit.conftest import EmbeddedBus, embedded_bus, home
 
 __all__ = ["embedded_bus", "home"]  # fixtures
-PAGES = sorted((Path(__file__).resolve().parent.parent / "docs" / "howto").glob("*.md"))
-
-
-def python_of(page: Path) -> str:
-    """Return the page with all that is not Python left empty, so that an error names its line on the page."""
-    lines, inside = [], False
-    for line in page.read_text(encoding="utf-8").splitlines():
-        fence = line.startswith("```")
-        inside = line == "```python" if fence else inside
-        lines.append(line if inside and not fence else "")
-    return "\n".join(lines)
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs" / "howto").glob("*.md"))
+SECONDS = 120
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_python_of_a_page_does_what_the_page_says(
-    page: Path, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SWARMAGE_URL", embedded_bus.url)
-    module = types.ModuleType(page.stem.replace("-", "_"))
-    monkeypatch.setitem(sys.modules, module.__name__, module)  # where annotations are looked up
-    exec(compile(python_of(page), str(page), "exec"), vars(module))
+def test_a_page_does_what_it_shows(page: Path, tmp_path: Path, home: Path, embedded_bus: EmbeddedBus) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    if not blocks:
+        pytest.skip("it shows no Python")
+    module = tmp_path / "test_page.py"
+    module.write_text("\n".join(blocks), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(module)]
+    if "def test_" not in module.read_text(encoding="utf-8"):
+        command = [sys.executable, str(module)]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "SWARMAGE_HOME": str(home)}
+    if '"swarmage", "up"' not in module.read_text(encoding="utf-8"):  # which starts a bus at that address itself
+        environment["SWARMAGE_URL"] = embedded_bus.url
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swarmage.broker.encoding import escape
+from swarmage.broker.burial import DEAD, REJECTED, bury
 from swarmage.broker.frames import Frame
 from swarmage.broker.message import Message
 from swarmage.broker.refused import Refused
@@ -28,17 +28,21 @@ def acknowledge(session: Session, frame: Frame) -> None:
 
 
 def reject(session: Session, frame: Frame) -> None:
-    """Settle what a NACK names: back to the queue, or with ``requeue:false`` to the dead letters."""
+    """Settle what a NACK names: back to the queue, or with ``requeue:false`` to the dead letters.
+
+    A dead letter stays where it is, so that what nobody wants is not moved about, or lost, for ever.
+    """
     headers = frame.headers
     requeue = headers.get("requeue", "true") != "false"
     counted = headers.get("count", "true") != "false"
+    reason = headers.get("reason")
     for message in covered(session, named(session, frame)):
         holder = message.holder
         _settle(message)
-        if not requeue:
-            _bury(session, message)
+        if not requeue and not message.destination.startswith(DEAD):
+            bury(session.hub, message, message.count + counted, reason or REJECTED)
         elif holder is not None:
-            give_back(session, holder.queue, message, counted=counted)
+            give_back(session, holder.queue, message, counted=counted, reason=reason)
 
 
 def named(session: Session, frame: Frame) -> Message:
@@ -76,22 +80,3 @@ def covered(session: Session, message: Message) -> list[Message]:
 def _settle(message: Message) -> None:
     assert message.holder is not None
     message.holder.settled(message)
-
-
-def _bury(session: Session, message: Message) -> None:
-    """Move the message to the dead letters, in one batch of the journal and without its expiry."""
-    hub = session.hub
-    name = message.destination.split("/", 2)[-1]
-    dead = message.copy(hub.next_number())
-    dead.destination = f"/queue/DLQ.{name}"
-    dead.expires = 0
-    dead.stored = message.stored
-    # The destination may stand anywhere, since a head is often passed on as the sender wrote it.
-    rest = b"\n".join([line for line in message.head.split(b"\n") if not line.startswith(b"destination:")])
-    origin = escape(message.destination)
-    dead.head = f"destination:{escape(dead.destination)}\noriginal-destination:{origin}\n".encode() + rest
-    hub.journal.remove(message)
-    if dead.stored:
-        hub.journal.insert(dead)
-    else:
-        hub.router.arrive(dead)

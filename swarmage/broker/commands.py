@@ -1,6 +1,6 @@
 """What each client frame does.
 
-From: session.  To: acks, sending, subscribing, transactions.
+From: session.  To: acks, administration, sending, subscribing, transactions.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarmage.broker.acks import acknowledge, covered, named, reject
+from swarmage.broker.administration import DESTINATIONS, administer
 from swarmage.broker.frames import Frame
 from swarmage.broker.message import Message
 from swarmage.broker.refused import Refused
-from swarmage.broker.rights import check_send
-from swarmage.broker.router import STATISTICS
 from swarmage.broker.sending import build
-from swarmage.broker.statistics import answer
 from swarmage.broker.subscribing import subscribe, unsubscribe
 
 if TYPE_CHECKING:
@@ -23,9 +21,8 @@ if TYPE_CHECKING:
 
 
 def _send(session: Session, frame: Frame) -> None:
-    if frame.headers.get("destination") == STATISTICS:
-        check_send(session, STATISTICS)
-        answer(session, frame)
+    if frame.headers.get("destination") in DESTINATIONS:
+        administer(session, frame)
         return
     message = build(session, frame)
     transaction = frame.headers.get("transaction")

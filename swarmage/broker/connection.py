@@ -6,11 +6,15 @@ From: the network.  To: session.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import cast
 
-from swarmage.broker.door import Door
+from swarmage.broker.events import event
 from swarmage.broker.hub import Hub
+from swarmage.broker.vanishing import has_vanished, keep_watch
+
+log = logging.getLogger("swarmage.bus")
 
 LINGER_SECONDS = 2.0
 """How long a connection that is over waits for its client to read what is left."""
@@ -22,9 +26,8 @@ class Connection(asyncio.Protocol):
     It enters itself in ``connections``, and in ``held_back`` while it does not read because the disk is behind.
     """
 
-    def __init__(self, hub: Hub, door: Door, connections: set[Connection], held_back: set[Connection]) -> None:
+    def __init__(self, hub: Hub, connections: set[Connection], held_back: set[Connection]) -> None:
         self._hub = hub
-        self._door = door
         self._held_back = held_back
         self._connections = connections
         self._finishing = False
@@ -36,12 +39,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Without heart-beats this is all that tells a dead machine from a quiet client.
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        keep_watch(raw, self._hub.limits.vanished_seconds)
         peer = transport.get_extra_info("peername")
         self._connections.add(self)
         self._session = self._hub.connect(self, f"{peer[0]}:{peer[1]}" if peer else "unknown")
-        self._session.entry.door = self._door
         self._session.entry.go_on = self.go_on
 
     def data_received(self, data: bytes) -> None:
@@ -84,15 +85,32 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of the session."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if self._transport.is_closing():
+            return
+        self._transport.write(data)
+        unread = self._hub.limits.unread_bytes
+        if self._transport.get_write_buffer_size() > unread:
+            self._give_up(f"more than {unread} bytes wait for it to read them")
+
+    def look(self) -> None:
+        """Give the connection up if the other machine is gone."""
+        seconds = self._hub.limits.vanished_seconds
+        if has_vanished(self._transport.get_extra_info("socket"), seconds):
+            self._give_up(f"its machine has not answered for {seconds:g} s")
+
+    def _give_up(self, reason: str) -> None:
+        """End the connection, whose client cannot be told why."""
+        peer = self._session.peer
+        log.warning("%s: given up: %s", peer, reason, extra=event("given_up", peer=peer, reason=reason))
+        self.abort()
 
     def finish(self) -> None:
         """Close our direction now, and the socket when the client has closed its own or takes too long."""
         if self._finishing or self._transport.is_closing():
             return
         self._finishing = True
-        if self._peer_done or not self._transport.can_write_eof():
+        crowded = len(self._connections) > self._hub.limits.connections  # no time to wait for its goodbye
+        if crowded or self._peer_done or not self._transport.can_write_eof():
             self._transport.close()  # under TLS it says so, and waits for the client to say so too
             return
         self._transport.resume_reading()
@@ -106,6 +124,10 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close the socket without waiting for the client."""
         self._transport.close()
+
+    def abort(self) -> None:
+        """Close the socket at once; what was not sent yet is dropped."""
+        self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the session."""

@@ -14,6 +14,7 @@ from swarmage.broker.message import Damaged, Message
 
 if TYPE_CHECKING:
     from swarmage.broker.hub import Hub
+    from swarmage.broker.queue import Queue
 
 log = logging.getLogger("swarmage.bus")
 
@@ -28,8 +29,14 @@ def set_aside(hub: Hub, message: Damaged) -> None:
         extra=event("message_damaged", number=message.id, destination=message.destination, reason=message.reason),
     )  # fmt: skip
     aside = set_aside_copy(message, hub.next_number())
-    hub.journal.remove(message)
-    hub.journal.insert(aside)
+    hub.journal.replace(message, aside)
+
+
+def set_aside_all(hub: Hub, queue: Queue) -> None:
+    """Move what is damaged of a queue."""
+    for message in queue.waiting.remove(lambda message: isinstance(message, Damaged)):
+        if isinstance(message, Damaged) and message.stored:  # else it is a copy for somebody who browses
+            set_aside(hub, message)
 
 
 def set_aside_copy(message: Damaged, number: int) -> Message:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from swarmage.broker.crowd import network_of
 from swarmage.broker.events import event
 from swarmage.broker.rights import Rights
 from swarmage.broker.users import UserFile, hash_passcode
@@ -167,12 +167,12 @@ class Door:
         return Rejected(WRONG, due)
 
     def _too_often(self, host: str) -> bool:
-        peer = self._peers.get(_network(host))
+        peer = self._peers.get(network_of(host))
         return peer is not None and len(peer.held) == MOST_HELD and peer.held[0] > self._clock.monotonic()
 
     def _peer(self, host: str) -> _Peer:
         """Return what is remembered of an address; who failed longest ago is forgotten first."""
-        network = _network(host)
+        network = network_of(host)
         peer = self._peers.pop(network, None)
         if peer is None or peer.held[-1] + FORGIVEN_SECONDS < self._clock.monotonic():
             peer = _Peer()
@@ -180,14 +180,3 @@ class Door:
         if len(self._peers) > MOST_PEERS:
             self._peers.popitem(last=False)
         return peer
-
-
-def _network(host: str) -> str:
-    """Return what one machine can change least of its address: all of IPv4, the first half of IPv6."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address) or address.ipv4_mapped is not None:
-        return host
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from swarmage.broker.refused import Refused
+
+if TYPE_CHECKING:
+    from swarmage.broker.frames import Frame
 
 _ESCAPE = str.maketrans({"\\": "\\\\", "\n": "\\n", ":": "\\c", "\r": "\\r"})
 _UNESCAPE_11 = {"\\\\": "\\", "\\n": "\n", "\\c": ":"}
@@ -70,6 +74,16 @@ def encode(command: str, headers: Mapping[str, str], body: bytes = b"", *, versi
     return f"{command}\n{''.join(lines)}\n".encode() + body + b"\0"
 
 
-def receipt(receipt_id: str, version: str) -> bytes:
-    """Write the RECEIPT for a frame that asked for one."""
+def receipt(receipt_id: str, version: str, *, plain: bool = False) -> bytes:
+    """Write the RECEIPT for a frame that asked for one; a plain id needs no escaping."""
+    if plain:
+        return b"RECEIPT\nreceipt-id:%b\n\n\0" % receipt_id.encode()
     return encode("RECEIPT", {"receipt-id": receipt_id}, version=version)
+
+
+def error(refusal: Refused, frame: Frame | None, version: str) -> bytes:
+    """Write the ERROR that ends a connection, and that names the frame at fault if it asked for a receipt."""
+    headers = {"message": str(refusal), "content-type": "text/plain", **refusal.headers}
+    if frame is not None and "receipt" in frame.headers:
+        headers["receipt-id"] = frame.headers["receipt"]
+    return encode("ERROR", headers, str(refusal).encode() + b"\n", version=version)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from swarmage.broker.door import Admitted, Door, Rejected
+from swarmage.broker.crowd import host_of
+from swarmage.broker.door import Admitted, Rejected
 from swarmage.broker.refused import Refused
 
 if TYPE_CHECKING:
@@ -21,16 +22,16 @@ class Entry:
     """Waits for the door's verdict, and keeps what comes meanwhile.
 
     Attributes:
-        door: who decides; a driver with many connections puts here the one that they share.
+        login: the user, empty before the door has let it in.
         rights: what the user may do, None for everything.
         waiting: whether the verdict is awaited or held back; nothing more is to be read then.
         go_on: called when reading may go on.
     """
 
-    __slots__ = ("_early", "_refusal", "_rest", "_session", "_welcome", "door", "go_on", "rights", "waiting")
+    __slots__ = ("_early", "_refusal", "_rest", "_session", "_welcome", "go_on", "login", "rights", "waiting")
 
     def __init__(self, session: Session) -> None:
-        self.door = Door(session.hub.users, session.hub.clock)
+        self.login = ""
         self.rights: Rights | None = None
         self.waiting = False
         self.go_on: Callable[[], None] = lambda: None
@@ -42,8 +43,9 @@ class Entry:
     def ask(self, login: str, passcode: str, welcome: Callable[[], None]) -> None:
         """Ask the door; ``welcome`` opens the session when it lets the user in."""
         self.waiting = True
+        self.login = login
         self._welcome = welcome
-        self.door.ask(self._session.peer.rpartition(":")[0], login, passcode, self._answered)
+        self._session.hub.door.ask(host_of(self._session.peer), login, passcode, self._answered)
 
     def keeps(self, data: bytes) -> bool:
         """Take the bytes for later, if there is to be a later."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from swarmage.broker import sqlite_notes
+from swarmage.broker.ages import Ages
 from swarmage.broker.checksum import salt_of
+from swarmage.broker.notes import DURABLE, ClockRow, DurableRow
 from swarmage.broker.sqlite_damage import FAILURES, Damage, as_damage, cannot_open, is_damage
 from swarmage.broker.sqlite_file import connect, definitions, expected_definitions, lock
-from swarmage.broker.sqlite_rows import COLUMNS, VERSION, fits
+from swarmage.broker.sqlite_row import COLUMNS, fits
+from swarmage.broker.sqlite_rows import VERSION
 from swarmage.broker.wal import lost_commits
 from swarmage.errors import ConfigError
 
@@ -28,6 +33,7 @@ def report(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"file": str(path), "format": None, "bytes": path.stat().st_size, "unused_bytes": None}
     problems: list[str] = []
     queues: dict[int, dict[str, Any]] = {}
+    found["durable_subscriptions"] = []
     lost = lost_commits(path)
     try:
         if lost > 1:  # SQLite would delete the log, which the repair needs
@@ -56,6 +62,7 @@ def _look(
             raise Damage("its tables are not those of the bus")
         problems += _integrity(connection)
         return
+    ages = _look_besides(connection, found, problems)
     for number, name in connection.execute("SELECT id, name FROM destination"):
         queues[number] = _empty(str(name))
     damaged = 0
@@ -67,7 +74,29 @@ def _look(
         _count(queue, row, good=good)
     if damaged:
         problems.append(f"{damaged} messages are not as they were written")
+    for queue in queues.values():
+        since = None if queue["oldest"] is None else ages.since(queue["oldest"])
+        queue["oldest_time"] = since and datetime.fromtimestamp(since // 1000, UTC).isoformat()
+    known = {durable["queue"] for durable in found["durable_subscriptions"]}
+    for queue in queues.values():
+        if queue["name"].startswith(DURABLE) and queue["name"] not in known and (queue["waiting"] or queue["delayed"]):
+            problems.append(f"the durable subscription of {queue['name']} is missing")
     problems += _integrity(connection)
+
+
+def _look_besides(connection: sqlite3.Connection, found: dict[str, Any], problems: list[str]) -> Ages:
+    """Look through the tables besides that of the messages, and return what they tell of ages."""
+    rows = {}
+    for table in sqlite_notes.COLUMNS:
+        rows[table], problem = sqlite_notes.read(connection, table)
+        problems += [problem] if problem else []
+    durables = [DurableRow(*row) for row in rows["durable"]]
+    found["durable_subscriptions"] = [
+        {"login": row.login, "name": row.name, "topic": row.pattern, "queue": row.queue} for row in durables
+    ]
+    ages = Ages()
+    ages.load(ClockRow(*row) for row in rows["clock"])
+    return ages
 
 
 def _integrity(connection: sqlite3.Connection) -> list[str]:
@@ -76,7 +105,7 @@ def _integrity(connection: sqlite3.Connection) -> list[str]:
 
 
 def _empty(name: str) -> dict[str, Any]:
-    counts = {"waiting": 0, "delayed": 0, "expiring": 0, "damaged": 0, "bytes": 0, "oldest": None}
+    counts = {"waiting": 0, "delayed": 0, "expiring": 0, "damaged": 0, "bytes": 0, "oldest": None, "oldest_time": None}
     return {"name": name, **counts, "priorities": {}}
 
 

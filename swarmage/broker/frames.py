@@ -12,13 +12,19 @@ from swarmage.broker.limits import Limits
 from swarmage.broker.refused import Refused
 
 _BETWEEN_FRAMES = b"\n\r\0"
+_SHORT = 1024  # bytes of a head; more are not searched in vain for an end that may be written with CR
+_MARKS = b":\n\r\\\0"
+_UNMARKED = bytes(set(range(256)).difference(_MARKS))
+_SHAPES = {b"\n:" * count: count for count in range(65)}
+"""What is left of the lines of a head without other characters: the usual one, by the number of its headers."""
 
 
 class Frame:
     """One frame.
 
     Attributes:
-        plain: the header lines as they came, if each header is there once and none needs escaping in any version.
+        plain: the lines as they came, the command's among them, if each header is there once and none needs escaping
+            in any version.
     """
 
     __slots__ = ("body", "command", "headers", "plain")
@@ -56,6 +62,11 @@ class FrameParser:
         self._head_limit = self._limits.head_bytes
         self._body_limit = self._limits.body_bytes
 
+    @property
+    def between_frames(self) -> bool:
+        """Whether what comes next is the beginning of a frame."""
+        return not self._pending
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield every frame that is complete now.
 
@@ -75,7 +86,7 @@ class FrameParser:
             if data[position] in _BETWEEN_FRAMES:
                 position += 1
                 continue
-            frame = self._cut(data, position)
+            frame = self._cut_plain(data, position) or self._cut(data, position)
             if frame is None:
                 self._pending += data[position:]
                 return
@@ -94,6 +105,33 @@ class FrameParser:
 
     def _longest(self) -> int:
         return self._head_limit + (self._body_limit if self._in_body else 0)
+
+    def _cut_plain(self, data: bytes, start: int) -> Frame | None:
+        """Return what `_cut` would, in fewer steps, for a frame like nearly all; None for any other."""
+        end = data.find(b"\n\n", start, start + _SHORT)
+        if end < 0 or end - start > self._head_limit or self.version == "1.0":
+            return None
+        head, after = data[start:end], end + 2
+        count = _SHAPES.get(head.translate(None, _UNMARKED))
+        if count is None or count > self._limits.headers:
+            return None
+        try:
+            parts = head.decode().replace(":", "\n").split("\n")
+        except UnicodeDecodeError:
+            return None
+        headers = dict(zip(parts[1::2], parts[2::2]))  # noqa: B905 - as many of both, or the shape were another
+        if len(headers) != count or "" in headers:
+            return None
+        length = headers.get("content-length")
+        if length is None:
+            end = data.find(b"\0", after)
+        else:
+            end = after + int(length) if length.isdigit() and length.isascii() and len(length) <= 15 else -1
+        if not after <= end < len(data) or end - after > self._body_limit or data[end] != 0:
+            return None
+        self._needed = 0
+        self._end = end + 1
+        return Frame(parts[0], headers, data[after:end], head)
 
     def _cut(self, data: bytes, start: int) -> Frame | None:
         """Return the frame that starts here and set its end, or None and note what is missing."""
@@ -168,15 +206,11 @@ class FrameParser:
             raise Refused("a header has no name")
         if len(headers) != len(lines):  # the first of a repeated header counts
             headers = dict([line.split(":", 1) for line in reversed(lines)])
-        escaped = "\\" in text
-        plain = None
-        if not carriage and not escaped and text.count(":") == len(headers) and self.version != "1.0":
-            plain = head[len(command) + 1 :]
         if self.version == "1.0":
             headers = {name: value.lstrip(" ") for name, value in headers.items()}
-        elif escaped and command not in UNESCAPED:
+        elif "\\" in text and command not in UNESCAPED:
             headers = self._unescape(headers)
-        return Frame(command, headers, b"", plain)
+        return Frame(command, headers, b"")
 
     def _unescape(self, headers: dict[str, str]) -> dict[str, str]:
         result: dict[str, str] = {}

@@ -7,26 +7,27 @@ turn by hand. Whoever drives it calls `Session.receive` with bytes, `Hub.turn` s
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
-from swarmage.broker.damaged import set_aside
-from swarmage.broker.events import event
+from swarmage.broker.crowd import Crowd, host_of
+from swarmage.broker.door import Door
 from swarmage.broker.journal import Journal
 from swarmage.broker.limits import Limits
-from swarmage.broker.message import Damaged, Message
+from swarmage.broker.loading import take_over
+from swarmage.broker.message import Message
+from swarmage.broker.paging import Paging
 from swarmage.broker.queue import Queue
 from swarmage.broker.quota import Quota
+from swarmage.broker.rates import Tally, period_of
+from swarmage.broker.records import Records
 from swarmage.broker.refused import Refused, no_room
 from swarmage.broker.router import Router
-from swarmage.broker.session import Session, Sink
-from swarmage.broker.store import Page, Store
-from swarmage.broker.waiting import HEAD, HEAD_BYTES, Lane
+from swarmage.broker.session import Session
+from swarmage.broker.sink import Sink
+from swarmage.broker.store import Store
 from swarmage.clock import SYSTEM_CLOCK, Clock
-
-log = logging.getLogger("swarmage.bus")
 
 TICK_SECONDS = 0.25
 """How often `Hub.tick` is called."""
@@ -52,42 +53,55 @@ class Hub:
 
     Attributes:
         sessions: open connections.
-        messages_in: messages accepted since the start.
-        messages_out: messages delivered since the start.
+        tally: messages accepted and delivered since the start.
+        period: the one that counts belong to at the moment.
         started: when the bus started, on the monotonic clock.
+        door: who may come in.
+        crowd: who is here.
         durability: what its receipts mean: ``disk``, ``os`` or ``memory``.
+        data: the folder of its messages, None for memory only.
+        paging: reads on in long queues.
         quota: what may be stored.
+        records: what is stored besides messages.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        users: Mapping[str, str] | None = None,
+        door: Door | None = None,
         clock: Clock = SYSTEM_CLOCK,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         name: str = "bus",
         wake: Wake = _nobody,
         durability: str = "memory",
+        data: Path | None = None,
     ) -> None:
         self.clock = clock
         self.limits = limits
-        self.users = dict(users or {})
+        self.door = door or Door({}, clock)
+        self.crowd = Crowd(limits)
         self.sessions: dict[str, Session] = {}
-        self.messages_in = 0
-        self.messages_out = 0
         self.started = clock.monotonic()
+        self.tally = Tally()
+        self.period = period_of(self.started)
         self.wake = wake
         self.durability = durability
         self.quota = Quota(limits)
-        self.journal = Journal(store, self._arrive, self._progress, quota=self.quota, refuse=self._no_room_for)
+        self.paging = Paging(self, store)
+        self.data = data
+        self.records = Records(self)
+        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
+        self.journal = Journal(
+            store, self.router.arrive, wake, quota=self.quota, records=self.records, refuse=self._no_room_for
+        )
         self._store = store
         self._name = name
         self._session_numbers = itertools.count(1)
         self._numbers = itertools.count(1)
-        self.router = Router(self.mark, self.next_number, self._overflow, limits.private_backlog)
         self._marked: list[Queue] = []
         self._talking: list[Session] = []
+        self._too_slow: list[tuple[Session, str]] = []
         self._ticked = self._swept = self.started
 
     def load(self) -> int:
@@ -95,19 +109,8 @@ class Hub:
         loaded = self._store.load()
         self._numbers = itertools.count(loaded.next_number)
         self.quota.bytes = loaded.bytes
-        now, wall_ms = self.clock.monotonic(), self.clock.wall() * 1000
-        for message in loaded.messages:
-            if isinstance(message, Damaged):
-                set_aside(self, message)
-                continue
-            if message.due > wall_ms:
-                message.release = now + (message.due - wall_ms) / 1000
-            self.router.arrive(message)
-        for (name, priority), count in loaded.backlog.items():
-            self.router.queue(name).waiting.leave_in_store(priority, count)
-        for name in loaded.fading:
-            self.router.queue(name).may_expire = True
-        return len(loaded.messages) + sum(loaded.backlog.values())
+        self.records.load(loaded)
+        return take_over(self, loaded)
 
     def next_number(self) -> int:
         """Return a sequence number nobody had before."""
@@ -116,8 +119,10 @@ class Hub:
     def connect(self, sink: Sink, peer: str) -> Session:
         """Open a session for a new connection; one too many is told so and closed."""
         session = Session(self, sink, f"{self._name}-{next(self._session_numbers)}", peer)
-        if len(self.sessions) >= self.limits.connections:
-            session.refuse(Refused(f"the bus has {self.limits.connections} connections already"))
+        try:
+            self.crowd.enter(session, host_of(peer))
+        except Refused as full:
+            session.refuse(full)
         else:
             self.sessions[session.id] = session
         return session
@@ -128,15 +133,19 @@ class Hub:
         Raises:
             Refused: the disk, the bus or a queue is full.
         """
-        if self.journal.full is not None and any(message.stored for message in messages):
+        if self.journal.full is None and not self.quota.active:
+            return
+        messages = self.records.to_store(messages)
+        if self.journal.full is not None and messages:
             raise no_room(self.journal.full)
-        if self.quota.active:
-            self.quota.check(messages, self.router.queues)
+        self.quota.check(messages, self.router.queues)
 
     def publish(self, message: Message) -> None:
         """Accept a message that `check` lets pass: to the disk first if it is to be stored."""
-        self.messages_in += 1
-        if message.stored:
+        self.tally.came += 1
+        if message.special is not None:
+            self.records.publish(message, message.special)
+        elif message.stored:
             self.journal.insert(message)
         else:
             self.router.arrive(message)
@@ -145,6 +154,8 @@ class Hub:
         """Note that the queue may have something to hand out."""
         if not queue.marked:
             queue.marked = True
+            if queue.tally.period != self.period:
+                queue.tally.move_on(self.period)
             self._marked.append(queue)
             self.wake()
 
@@ -162,16 +173,20 @@ class Hub:
         for _ in range(_ROUNDS):
             if not self._busy:
                 return False
+            self._refuse_the_slow()
             self._dispatch()
             self.journal.flush()
             talking, self._talking = self._talking, []
             for session in talking:
-                session.flush()
+                try:
+                    session.flush()
+                except Exception:  # noqa: BLE001 - whatever one connection does, the others go on
+                    session.broke()
         return self._busy
 
     @property
     def _busy(self) -> bool:
-        return bool(self._marked or self._talking or self.journal.collecting)
+        return bool(self._marked or self._talking or self._too_slow or self.journal.collecting)
 
     def _dispatch(self) -> None:
         wall_ms = self.clock.wall() * 1000
@@ -179,50 +194,25 @@ class Hub:
         for queue in marked:
             queue.marked = False
             handed, expired = queue.dispatch(wall_ms)
-            self.messages_out += handed
+            self.tally.went += handed
+            queue.tally.went += handed
+            queue.tally.expired += len(expired)
             for message in expired:
                 self.journal.remove(message)
-            self._feed(queue)
-
-    def _feed(self, queue: Queue) -> None:
-        """Have the next messages of a long queue read before those in memory run out."""
-        for lane in queue.waiting.lanes:
-            if lane.hungry:
-                lane.loading = True
-                page = Page(queue.name, lane.priority, lane.last, HEAD, HEAD_BYTES)
-                self._store.read(page, partial(self._fed, queue, lane))
-
-    def _fed(self, queue: Queue, lane: Lane, read: list[Message] | Exception) -> None:
-        if isinstance(read, Exception):
-            self.journal.failed = read
-        else:
-            if queue.owner is not None:  # a snapshot for somebody who browses: none of it is taken
-                for message in read:
-                    message.stored = False
-            elif lane.paged and not read:
-                log.error(
-                    "%d messages of %s are not in the file any more", lane.paged, queue.name,
-                    extra=event("messages_missing", destination=queue.name, count=lane.paged),
-                )  # fmt: skip
-            queue.waiting.take_page(lane, read)
-            if any(type(message) is Damaged for message in read):
-                self._set_aside(queue)
-            self.mark(queue)
-        self._progress()
-
-    def _set_aside(self, queue: Queue) -> None:
-        for message in queue.waiting.remove(lambda message: isinstance(message, Damaged)):
-            if isinstance(message, Damaged) and message.stored:  # else it is a copy for somebody who browses
-                set_aside(self, message)
+            self.paging.feed(queue)
 
     def tick(self) -> None:
         """Look after everything that depends on time passing."""
         self.journal.speaker = None
         self.journal.tick()
+        self.records.tick()
         now = self.clock.monotonic()
         # A loop that was held up itself has not read yet what its peers sent in time.
         late = now - self._ticked > _LATE_SECONDS
         self._ticked = now
+        self.period = period_of(now)
+        if self.tally.period != self.period:
+            self.tally.move_on(self.period)
         for session in list(self.sessions.values()):
             session.tick(now, forgiving=late)
         if now - self._swept >= _SWEEP_SECONDS:
@@ -231,18 +221,19 @@ class Hub:
                 self.journal.remove(message)
             for queue in self.router.queues.values():
                 if queue.may_expire:
-                    self._feed(queue)
-        self.wake()
-
-    def _arrive(self, message: Message) -> None:
-        self.router.arrive(message)
-
-    def _progress(self) -> None:
+                    self.paging.feed(queue)
         self.wake()
 
     def _no_room_for(self, session: Session, reason: str) -> None:
         session.refuse(no_room(reason), counted=False)
 
     def _overflow(self, session: Session, name: str) -> None:
-        backlog = self.limits.private_backlog
-        session.refuse(Refused(f"you are too slow: more than {backlog} messages wait for you in {name}"))
+        # Not at once: it may be the very session whose COMMIT is being applied, all or nothing.
+        self._too_slow.append((session, name))
+        self.wake()
+
+    def _refuse_the_slow(self) -> None:
+        too_slow, self._too_slow = self._too_slow, []
+        for session, name in too_slow:
+            backlog = self.limits.private_backlog
+            session.refuse(Refused(f"you are too slow: more than {backlog} messages wait for you in {name}"))

@@ -10,41 +10,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarmage.broker.events import event
+from swarmage.broker.journal_entry import Entry
 from swarmage.broker.message import Damaged, Message
+from swarmage.broker.notes import Notes
 from swarmage.broker.quota import Quota
 from swarmage.broker.sqlite_damage import StoreFull
 from swarmage.broker.store import Batch, Store
 
 if TYPE_CHECKING:
+    from swarmage.broker.records import Records
     from swarmage.broker.session import Session
 
 log = logging.getLogger("swarmage.bus")
 
 _ROW_OVERHEAD = 200
-
-
-class Entry:
-    """A batch and what follows once it is durable.
-
-    Attributes:
-        batch: what the store gets.
-        receipts: RECEIPT frames and who gets them.
-        actions: anything else, run after the receipts.
-        authors: whose frames inserted something.
-        removed: what the batch deletes, and whose frame did that; None for nobody's.
-    """
-
-    __slots__ = ("actions", "authors", "batch", "receipts", "removed")
-
-    def __init__(self) -> None:
-        self.batch = Batch()
-        self.receipts: list[tuple[Session, bytes]] = []
-        self.actions: list[Callable[[], None]] = []
-        self.authors: set[Session | None] = set()
-        self.removed: list[tuple[Session | None, Message]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.batch or self.receipts or self.actions)
 
 
 class Journal:
@@ -64,6 +43,7 @@ class Journal:
         progress: Callable[[], None],
         *,
         quota: Quota,
+        records: Records,
         refuse: Callable[[Session, str], None],
     ) -> None:
         """Begin with nothing noted.
@@ -73,6 +53,7 @@ class Journal:
             arrive: told of each message that is stored, or was done and is not after all.
             progress: called when something has ended.
             quota: told of what is stored.
+            records: told of what a batch notes besides messages.
             refuse: called for each session whose messages could not be stored.
         """
         self.changes = 0
@@ -83,6 +64,7 @@ class Journal:
         self._arrive = arrive
         self._progress = progress
         self._quota = quota if quota.active else None
+        self._records = records
         self._refuse = refuse
         self._open = Entry()
         self._syncing: Entry | None = None
@@ -107,15 +89,48 @@ class Journal:
             if self._quota is not None:
                 self._quota.removed(message)
 
+    def replace(self, message: Message, other: Message) -> None:
+        """Store a message and forget the one it stands for, or neither."""
+        self.insert(other)
+        self.remove(message)
+        self._open.replaced.add(message.id)
+
     def recount(self, message: Message) -> None:
         """Store the message's delivery count."""
         if message.stored:
             self.changes += 1
             self._open.batch.counts[message.id] = message.count
 
+    @property
+    def batch(self) -> Batch:
+        """What is collected now."""
+        return self._open.batch
+
+    def notes(self) -> Notes:
+        """Return what is noted besides messages, to add to it."""
+        self.changes += 1
+        return self._open.notes()
+
+    def join(self) -> None:
+        """Let the frame at hand end as the others do of what is collected now."""
+        self.changes += 1
+        self._open.authors.add(self.speaker)
+
+    def insert_unless(self, key: bytes, messages: list[Message]) -> None:
+        """Store messages that are one, unless what came with the same dedupe id is durable by then."""
+        for message in messages:
+            self.insert(message)
+        self._open.unless.append((key, messages))
+
+    def withdraw(self, entry: Entry, messages: list[Message]) -> None:
+        """Take messages out that are not to be stored after all."""
+        unwanted = {message.id for message in messages}
+        entry.batch.inserts = [message for message in entry.batch.inserts if message.id not in unwanted]
+        self._uncount(messages)
+
     def confirm(self, session: Session, receipt: bytes) -> None:
         """Send the receipt when everything noted up to now is durable."""
-        self._open.receipts.append((session, receipt))
+        self._open.receipts[session].append(receipt)
 
     def after(self, action: Callable[[], None]) -> None:
         """Run the action when everything noted up to now is durable."""
@@ -141,6 +156,7 @@ class Journal:
         if not self.collecting:
             return
         entry, self._open = self._open, Entry()
+        self._records.leaves(entry)
         self._submit(entry)
 
     def _submit(self, entry: Entry) -> None:
@@ -157,12 +173,15 @@ class Journal:
         elif error is not None or entry is None:
             self.failed = error
         else:
+            arrive, quota = self._arrive, self._quota
+            if entry.batch.notes is not None:
+                self._records.ended(entry.batch.notes, stored=True)
             for message in entry.batch.inserts:
-                if self._quota is not None:
-                    self._quota.arrived(message)
-                self._arrive(message)
-            for session, receipt in entry.receipts:
-                session.write(receipt)
+                if quota is not None:
+                    quota.arrived(message)
+                arrive(message)
+            for session, receipts in entry.receipts.items():
+                session.write(b"".join(receipts))
             for action in entry.actions:
                 action()
         self._progress()
@@ -176,32 +195,39 @@ class Journal:
         if self.full is None:
             log.error("%s: new messages are refused", reason, extra=event("disk_full", reason=reason))
         self.full = reason
-        if not entry.batch.inserts:
+        notes = entry.batch.notes
+        if not entry.batch.inserts and not (notes and notes.opened):
             self._syncing = self._no_room = entry
             return
         rest = Entry()
         rest.batch.counts = entry.batch.counts
-        rest.receipts = [(session, receipt) for session, receipt in entry.receipts if session not in entry.authors]
+        rest.receipts.update((who, receipts) for who, receipts in entry.receipts.items() if who not in entry.authors)
         rest.actions = entry.actions
-        if self._quota is not None:
-            for message in entry.batch.inserts:
-                self._quota.arrived(message)
-                self._quota.removed(message)
+        self._uncount(entry.batch.inserts)
+        if notes is not None:
+            rest.batch.notes = notes.without_news()
+            self._records.ended(notes, stored=False)
         for author, message in entry.removed:
-            if author not in entry.authors or (author is None and not isinstance(message, Damaged)):
+            if author not in entry.authors or (author is None and message.id not in entry.replaced):
                 rest.removed.append((author, message))
                 rest.batch.deletes.append(message.id)
             else:
-                self._take_back(author, message)
+                self._take_back(message)
         for session in entry.authors:
             if session is not None:
                 self._refuse(session, reason)
         self._submit(rest)
 
-    def _take_back(self, author: Session | None, message: Message) -> None:
+    def _uncount(self, messages: list[Message]) -> None:
+        if self._quota is not None:
+            for message in messages:
+                self._quota.arrived(message)
+                self._quota.removed(message)
+
+    def _take_back(self, message: Message) -> None:
         if self._quota is not None:
             self._quota.kept(message)
-        if author is not None:  # else it is a damaged one, which is found again where it is
+        if not isinstance(message, Damaged):  # which is found again where it is
             self._arrive(message)
 
     def tick(self) -> None:

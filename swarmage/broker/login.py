@@ -37,6 +37,7 @@ def log_in(session: Session, frame: Frame) -> None:
     beats, expected, promised = _agree(headers.get("heart-beat", "0,0"))
 
     def welcome() -> None:
+        session.entry.login = headers.get("login", "")
         session.pulse.expected, session.pulse.promised = expected, promised
         session.open(version)
         connected = {"version": version, "session": session.id, "server": SERVER, "heart-beat": beats}

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from swarmage.broker.subscription import Subscription
 
 DEFAULT_PRIORITY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """What publishing a message takes besides.
+
+    Attributes:
+        dedupe: the key under which it is seen only once for a while, None for no such wish.
+        lasting: whether durable subscriptions to its topic get it.
+    """
+
+    dedupe: bytes | None
+    lasting: bool
+
+
+LASTING = Special(None, lasting=True)
 
 
 class Message:
@@ -22,7 +39,9 @@ class Message:
         expires: when it is worth nothing any more, in wall-clock milliseconds, 0 for never.
         count: deliveries that ended without an acknowledgement.
         stored: whether it is, or will be, on disk.
+        special: what publishing it takes besides, None for nothing.
         holder: the subscription it was delivered to and that has not settled it yet.
+        group: the key of its message group as the head writes it, None where it has none.
     """
 
     __slots__ = (
@@ -31,11 +50,13 @@ class Message:
         "destination",
         "due",
         "expires",
+        "group",
         "head",
         "holder",
         "id",
         "priority",
         "release",
+        "special",
         "stored",
     )
 
@@ -50,13 +71,16 @@ class Message:
         self.expires = 0
         self.count = 0
         self.stored = False
+        self.special: Special | None = None
         self.holder: Subscription | None = None
+        self.group: bytes | None = None
 
     def copy(self, number: int) -> Message:
         """Return the same content under another number, not stored."""
         other = Message(number, self.destination, self.head, self.body)
         other.priority = self.priority
         other.expires = self.expires
+        other.group = self.group
         return other
 
 

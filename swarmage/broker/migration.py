@@ -15,7 +15,10 @@ from pathlib import Path
 
 from swarmage.broker.checksum import checksum, salt_of
 from swarmage.broker.events import event
+from swarmage.broker.notes import ClockRow
+from swarmage.broker.sqlite_notes import sum_of
 from swarmage.broker.sqlite_rows import VERSION
+from swarmage.clock import SYSTEM_CLOCK
 
 log = logging.getLogger("swarmage.bus")
 
@@ -35,6 +38,15 @@ DROP TABLE old;
 CREATE INDEX lane ON message (destination, priority) WHERE due = 0;
 CREATE INDEX held ON message (destination) WHERE due > 0;
 CREATE INDEX fading ON message (destination) WHERE expires > 0
+"""
+
+
+_NOTES = """
+CREATE TABLE durable (
+    id INTEGER PRIMARY KEY, login TEXT NOT NULL, name TEXT NOT NULL, pattern TEXT NOT NULL, sum INTEGER NOT NULL
+);
+CREATE TABLE dedupe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, key BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE clock (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, sum INTEGER NOT NULL)
 """
 
 
@@ -89,5 +101,14 @@ def _add_checksums(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("messages would be lost on the way to the next format")
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_checksums}
+def _add_notes(connection: sqlite3.Connection) -> None:
+    for statement in _NOTES.split(";"):
+        connection.execute(statement)
+    oldest = connection.execute("SELECT min(id) FROM message").fetchone()[0]
+    if oldest is not None:  # nothing is known of its age but that it came before now
+        row = ClockRow(oldest, int(SYSTEM_CLOCK.wall() * 1000))
+        connection.execute("INSERT INTO clock VALUES (?, ?, ?)", (*row, sum_of(row)))
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_checksums, 2: _add_notes}
 """By the format they start from."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from swarmage.broker.limits import Limits
 from swarmage.broker.message import Message
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.queue import Queue
 from swarmage.broker.refused import Refused
 
@@ -18,35 +19,32 @@ class Quota:
 
     Attributes:
         bytes: what is stored, about, if there is a limit to it.
+        active: whether there is anything to watch.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.bytes = 0
         self._most_bytes = limits.stored_bytes
         self._most = limits.queue_messages
+        self.active = limits.stored_bytes is not None or limits.queue_messages is not None
         self._on_the_way: Counter[str] = Counter()  # by queue, between the SEND and the commit
 
-    @property
-    def active(self) -> bool:
-        """Whether there is anything to watch."""
-        return self._most_bytes is not None or self._most is not None
-
     def check(self, messages: Sequence[Message], queues: Mapping[str, Queue]) -> None:
-        """Refuse messages that belong together when they do not all fit.
+        """Refuse messages that belong together, and are to be stored, when they do not all fit.
 
         Raises:
             Refused: the bus or a queue is full.
         """
-        stored = [message for message in messages if message.stored]
-        if self._most_bytes is not None and self.bytes + sum(map(_size, stored)) > self._most_bytes:
+        if self._most_bytes is not None and self.bytes + sum(map(_size, messages)) > self._most_bytes:
             raise Refused(f"the bus is full: it may store {self._most_bytes} bytes (--max-bytes)")
         if self._most is None:
             return
-        for name, more in Counter(message.destination for message in stored).items():
+        for name, more in Counter(message.destination for message in messages).items():
             queue = queues.get(name)
             there = queue.waiting.count + queue.in_flight + queue.delayed if queue is not None else 0
             if there + self._on_the_way[name] + more > self._most:
-                raise Refused(f"the queue {name} is full: it may hold {self._most} messages (--max-queue-messages)")
+                what = "durable subscription" if name.startswith(DURABLE) else "queue"
+                raise Refused(f"the {what} {name} is full: it may hold {self._most} messages (--max-queue-messages)")
 
     def inserted(self, message: Message) -> None:
         """Note a message that is to be stored."""
@@ -62,6 +60,10 @@ class Quota:
     def kept(self, message: Message) -> None:
         """Note that it is stored after all, although it was to be removed."""
         self.bytes += _size(message)
+
+    def freed(self, count: int, size_bytes: int) -> None:
+        """Note that so many messages are stored no more, which have so many bytes."""
+        self.bytes -= size_bytes + count * _ROW_OVERHEAD
 
     def removed(self, message: Message) -> None:
         """Note that it is stored no more."""

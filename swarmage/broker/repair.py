@@ -16,10 +16,12 @@ from swarmage.broker.checksum import salt_of
 from swarmage.broker.damaged import set_aside_copy
 from swarmage.broker.message import Damaged, Message
 from swarmage.broker.migration import sync
+from swarmage.broker.notes import DURABLE, Notes
 from swarmage.broker.salvage import salvage
 from swarmage.broker.sqlite_damage import FAILURES, cannot_open
 from swarmage.broker.sqlite_file import open_file
-from swarmage.broker.sqlite_rows import Row, Rows, as_message, fits
+from swarmage.broker.sqlite_row import Row, as_message, fits
+from swarmage.broker.sqlite_rows import Rows
 from swarmage.broker.store import Batch
 from swarmage.broker.wal import lost_commits
 from swarmage.clock import SYSTEM_CLOCK, Clock
@@ -38,6 +40,7 @@ class Saved:
         kept: the file as it was.
         saved: messages that are as they were written.
         damaged: messages that are not; they are in ``/queue/DLQ.damaged``.
+        durables: durable subscriptions.
         lost: messages that the file names and does not hold any more, as far as it can be told.
         lost_commits: commits in the log that cannot be read.
     """
@@ -45,6 +48,7 @@ class Saved:
     kept: Path
     saved: int = 0
     damaged: int = 0
+    durables: int = 0
     lost: int = 0
     lost_commits: int = 0
 
@@ -99,7 +103,10 @@ def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
     rows = Rows(connection)
     highest = 0
     batch = Batch()
-    for message in _messages(found.names, found.rows):
+    durables = found.noted.durables.values()
+    saved.durables = len(durables)
+    batch.notes = Notes(opened=[*durables], times=[*found.noted.times.values()])
+    for message in _messages(found.names, found.rows, {row.queue for row in durables}):
         highest = max(highest, message.id)
         if isinstance(message, Damaged):
             saved.damaged += 1
@@ -116,13 +123,17 @@ def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
     connection.execute("UPDATE run SET number = ?", (max(found.runs, highest // _NUMBERS_A_RUN) + 1,))
 
 
-def _messages(names: dict[int, str], rows: dict[int, Row]) -> Iterator[Message]:
+def _messages(names: dict[int, str], rows: dict[int, Row], durable: set[str]) -> Iterator[Message]:
+    """Yield what was found, by whichever destination its checksum fits."""
     for number, row in sorted(rows.items()):
         head, body = (value if isinstance(value, bytes) else repr(value).encode() for value in row[7:9])
-        for name in (names.get(row[1]), _named_in(head)):
-            if name and fits(row, salt_of(name)):
-                yield as_message(row, name)
-                break
+        name = next(
+            (name for name in (names.get(row[1]), _named_in(head), *durable) if name and fits(row, salt_of(name))), None
+        )
+        if name and (not name.startswith(DURABLE) or name in durable):
+            yield as_message(row, name)
+        elif name:
+            yield Damaged(number, name, head, body, "its durable subscription cannot be read any more")
         else:
             yield Damaged(number, names.get(row[1]) or "unknown", head, body, "its checksum does not fit")
 

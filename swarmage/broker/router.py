@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from swarmage.broker.message import Message
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.queue import Queue
+from swarmage.broker.rates import Tally
 from swarmage.broker.refused import Refused
+from swarmage.broker.subscription import Subscription
 from swarmage.broker.topics import Topics
 
 if TYPE_CHECKING:
@@ -21,7 +24,9 @@ QUEUE = "/queue/"
 TOPIC = "/topic/"
 TEMPORARY = "/temp-queue/"
 REPLY = "/reply-queue/"
-STATISTICS = "/bus/statistics"
+
+_LONGEST = 255  # bytes of a name, without what stands in front of it
+_DEAD_LONGER = 40
 
 
 class Router:
@@ -30,6 +35,7 @@ class Router:
     Attributes:
         queues: shared and temporary queues by full name.
         topics: who listens to which topics.
+        forgotten: the counts of queues that are no more.
     """
 
     def __init__(
@@ -37,7 +43,8 @@ class Router:
         private_backlog: int,
     ) -> None:  # fmt: skip
         self.queues: dict[str, Queue] = {}
-        self.topics = Topics()
+        self.forgotten = Tally()
+        self.topics: Topics[Subscription] = Topics()
         self._mark = mark
         self._next_number = next_number
         self._overflow = overflow
@@ -59,6 +66,8 @@ class Router:
                 raise Refused(f"the temporary queue {destination} is gone")
         elif not destination.startswith((QUEUE, TOPIC)) or len(destination) <= len(QUEUE):
             raise Refused(f"unknown destination {destination}; there are /queue/, /topic/ and /temp-queue/")
+        else:
+            check_name(destination)
         return destination
 
     def queue(self, name: str) -> Queue:
@@ -73,6 +82,10 @@ class Router:
         name = reply_name(session, destination)
         queue = self.queues.get(name)
         if queue is None:
+            check_name(destination)
+            most = session.hub.limits.temporary_queues
+            if len(session.temporary) >= most:
+                raise Refused(f"more than {most} temporary queues")
             queue = self.queues[name] = Queue(name, session)
             session.temporary.append(name)
         return queue
@@ -86,10 +99,15 @@ class Router:
         """Let a message in that is durable, or need not be."""
         if message.release:
             heapq.heappush(self._delayed, (message.release, message.id, message))
-            if message.destination.startswith(QUEUE):
-                self.queue(message.destination).delayed += 1
+            self._count_delayed(message.destination, 1)
         else:
             self._enqueue(message)
+
+    def _count_delayed(self, name: str, by: int) -> None:
+        if name.startswith(QUEUE):
+            self.queue(name).delayed += by
+        elif name.startswith(DURABLE) and name in self.queues:
+            self.queues[name].delayed += by
 
     def _enqueue(self, message: Message) -> None:
         name = message.destination
@@ -100,7 +118,7 @@ class Router:
                     self._put(listener.queue, message.copy(self._next_number()))
                 return
             if not name.startswith(QUEUE):
-                return  # a temporary queue that went away in the meantime
+                return  # a temporary queue or a durable subscription that went away in the meantime
             queue = self.queue(name)
         self._put(queue, message)
 
@@ -108,6 +126,7 @@ class Router:
         queue.put(message)
         if not queue.marked:
             self._mark(queue)
+        queue.tally.came += 1
         if queue.owner is not None and queue.waiting.count > self._private_backlog:
             self._overflow(queue.owner, queue.name)
 
@@ -121,24 +140,43 @@ class Router:
         while self._delayed and self._delayed[0][0] <= now:
             message = heapq.heappop(self._delayed)[2]
             message.release = 0.0
-            if message.destination.startswith(QUEUE):
-                self.queue(message.destination).delayed -= 1
+            self._count_delayed(message.destination, -1)
             self._enqueue(message)
 
-    def delayed(self, name: str) -> Iterator[Message]:
-        """Go through what is held back for one queue, in no order."""
-        return (message for _, _, message in self._delayed if message.destination == name)
+    def delayed(self) -> Iterator[Message]:
+        """Go through what is held back, in no order."""
+        return (message for _, _, message in self._delayed)
 
     def sweep(self, wall_ms: float) -> list[Message]:
         """Take out and return what has expired, and forget queues that nobody uses."""
         expired: list[Message] = []
         for name, queue in list(self.queues.items()):
             if queue.may_expire:
-                expired += queue.waiting.remove(lambda message: 0 < message.expires <= wall_ms)
+                gone = queue.waiting.remove(lambda message: 0 < message.expires <= wall_ms)
+                queue.tally.expired += len(gone)
+                expired += gone
                 queue.may_expire = queue.waiting.count > 0
-            if queue.owner is None and queue.idle:
+                if queue.groups is not None and not queue.marked:  # the queue may have waited for one of these to go
+                    self._mark(queue)
+            if queue.owner is None and queue.idle and not name.startswith(DURABLE):
+                self.forgotten.add(queue.tally)
                 del self.queues[name]
         return expired
+
+
+def check_name(destination: str) -> None:
+    """Let through what can be told of in one line of a log.
+
+    Raises:
+        Refused: the name is too long, or holds what cannot be printed.
+    """
+    name = destination.split("/", 2)[-1]
+    # What is rejected goes to the dead letters however long the name of its queue is.
+    most = _LONGEST + _DEAD_LONGER if name.startswith("DLQ.") else _LONGEST
+    if len(name.encode()) > most:
+        raise Refused(f"a destination's name is longer than {most} bytes: {name[:40]!r}...")
+    if not destination.isprintable():
+        raise Refused(f"a destination's name may hold no characters that cannot be printed: {destination!r}")
 
 
 def reply_name(session: Session, destination: str) -> str:

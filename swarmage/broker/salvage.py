@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from swarmage.broker import sqlite_notes
+from swarmage.broker.notes import Noted
 from swarmage.broker.sqlite_damage import FAILURES, as_damage, is_damage
 from swarmage.broker.sqlite_file import connect, definitions, expected_definitions, lock
-from swarmage.broker.sqlite_rows import COLUMNS, SCHEMA, Row
+from swarmage.broker.sqlite_row import COLUMNS, Row
+from swarmage.broker.sqlite_rows import MESSAGES_SCHEMA, SCHEMA
 
 _INDEXES = {"lane": "due = 0", "held": "due > 0", "fading": "expires > 0"}
 
@@ -25,12 +28,14 @@ class Found:
         names: destinations by their numbers.
         rows: messages by their numbers, whether or not their checksums fit.
         expected: how many there were, as far as it can be told.
+        noted: what there is besides messages.
         runs: how often the bus was started on the file.
     """
 
     names: dict[int, str] = field(default_factory=dict)
     rows: dict[int, Row] = field(default_factory=dict)
     expected: int = 0
+    noted: Noted = field(default_factory=Noted)
     runs: int = 0
 
 
@@ -52,7 +57,7 @@ def _attempt(path: Path, found: Found) -> bool:
     try:
         with contextlib.closing(connect(path)) as connection:
             lock(connection)
-            if definitions(connection) != expected_definitions():
+            if definitions(connection) not in (expected_definitions(), expected_definitions(MESSAGES_SCHEMA)):
                 return False
             _read(connection, found)
     except FAILURES as error:
@@ -82,6 +87,7 @@ def _read(connection: sqlite3.Connection, found: Found) -> None:
     found.names = {number: name for number, name in names if isinstance(name, str)}
     for (number,) in _rows(connection, "SELECT number FROM run"):
         found.runs = max(found.runs, number if isinstance(number, int) else 0)
+    found.noted = sqlite_notes.salvage(connection)
     select = f"SELECT {COLUMNS} FROM message NOT INDEXED"  # noqa: S608
     for order in ("ASC", "DESC"):  # a bad page ends one of them before it and the other one behind it
         for row in _rows(connection, f"{select} ORDER BY id {order}"):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swarmage.broker import dedupe
 from swarmage.broker.encoding import escape
 from swarmage.broker.frames import Frame
-from swarmage.broker.message import Message
+from swarmage.broker.groups import GROUP, group_of
+from swarmage.broker.message import LASTING, Message, Special
 from swarmage.broker.refused import Refused
 from swarmage.broker.rights import check_send
-from swarmage.broker.router import QUEUE, TEMPORARY
+from swarmage.broker.router import QUEUE, TEMPORARY, TOPIC
 
 if TYPE_CHECKING:
     from swarmage.broker.session import Session
@@ -27,11 +29,15 @@ _NOT_PASSED_ON = frozenset(
         "redelivered",
         "delivery-count",
         "browser",
+        "JMSXGroupFirstForConsumer",
     }
 )
+_CHANGED = _NOT_PASSED_ON - {"receipt"}
 _REPLACED = _NOT_PASSED_ON | {"destination", "content-length"}
+_BEHIND_COMMAND = len("SEND\n")
 _PRIORITIES = {str(priority): priority for priority in range(10)}
-_OPTIONS = frozenset({"priority", "delay", "AMQ_SCHEDULED_DELAY", "expires", "persistent", "reply-to"})
+_DELAYS = ("delay", "AMQ_SCHEDULED_DELAY")
+_OPTIONS = frozenset({"priority", "expires", "persistent", "reply-to", GROUP, *_DELAYS, *dedupe.HEADERS})
 _LONGEST_DELAY_MS = 10 * 365 * 86_400_000
 
 
@@ -47,25 +53,29 @@ def build(session: Session, frame: Frame) -> Message:
         raise Refused("SEND needs a destination header")
     hub = session.hub
     target = destination
-    if not destination.startswith(QUEUE) or destination == QUEUE:
+    if destination not in hub.router.queues:  # the name of one that is there was looked at when it was made
         target = hub.router.resolve(session, destination)
     check_send(session, target)
-    plain = frame.plain is not None
+    plain = frame.plain
     special = not _OPTIONS.isdisjoint(headers)
     if special and headers.get("reply-to", "").startswith(TEMPORARY):
         headers = {**headers, "reply-to": session.reply_to(headers["reply-to"])}
-        plain = False
+        plain = None
     body = frame.body
     # What needs no change is passed on as it came, because this is done for every message.
-    if frame.plain is not None and plain and _NOT_PASSED_ON.isdisjoint(headers) and "content-length" in headers:
-        head = frame.plain + b"\n\n"
-    elif plain:
+    if plain is not None and "content-length" in headers and _CHANGED.isdisjoint(headers):
+        if "receipt" in headers:  # its line begins as no other does
+            plain = plain.replace(b"\nreceipt:%b" % headers["receipt"].encode(), b"", 1)
+        head = plain[_BEHIND_COMMAND:] + b"\n\n"
+    elif plain is not None:
         lines = "".join([f"{name}:{value}\n" for name, value in headers.items() if name not in _REPLACED])
         head = f"destination:{destination}\n{lines}content-length:{len(body)}\n\n".encode()
     else:
         head = _escaped_head(headers, destination, len(body))
     message = Message(hub.next_number(), target, head, body)
     message.stored = target.startswith(QUEUE)
+    if not message.stored and (hub.records.durables or "transaction" in headers) and target.startswith(TOPIC):
+        message.special = LASTING
     if special:
         _apply(session, headers, message)
     return message
@@ -84,8 +94,14 @@ def _apply(session: Session, headers: dict[str, str], message: Message) -> None:
         message.priority = min(whole(headers, "priority"), 9) if known is None else known
     if headers.get("persistent") == "false":
         message.stored = False
+        message.special = None
+    key = dedupe.key_of(headers, message.destination)
+    if key is not None:
+        message.special = Special(key, lasting=message.special is not None)
     if "expires" in headers:
         message.expires = whole(headers, "expires")
+    if GROUP in headers:
+        message.group = group_of(message.head)
     if "delay" not in headers and "AMQ_SCHEDULED_DELAY" not in headers:
         return
     delay = min(whole(headers, "delay") or whole(headers, "AMQ_SCHEDULED_DELAY"), _LONGEST_DELAY_MS)

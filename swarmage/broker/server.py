@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from swarmage.broker.connection import LINGER_SECONDS, Connection
+from swarmage.broker.connection import LINGER_SECONDS
 from swarmage.broker.door import Door
 from swarmage.broker.events import event
 from swarmage.broker.hub import TICK_SECONDS, Hub
 from swarmage.broker.limits import Limits
+from swarmage.broker.reception import Reception
 from swarmage.broker.sqlite_store import SqliteStore
 from swarmage.broker.store import MemoryStore, Store
 from swarmage.broker.tls import is_loopback
@@ -29,7 +30,6 @@ log = logging.getLogger("swarmage.bus")
 STOP_SECONDS = 10.0
 """What the disk gets to take in the rest when the bus stops."""
 
-_BACKLOG = 1024
 _HASHERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # threads that check passcodes: the bus keeps a core of its own
 
 
@@ -77,8 +77,6 @@ class BusServer:
         self._users = users
         self._clock = clock
         self._limits = limits
-        self._connections: set[Connection] = set()
-        self._held_back: set[Connection] = set()
         self._hashers = ThreadPoolExecutor(_HASHERS, "passcodes")  # its threads start with the first passcode to hash
         self._turning = False
         self._timer: asyncio.TimerHandle | None = None
@@ -91,42 +89,36 @@ class BusServer:
             ConfigError: the address or the store cannot be used; the message says which and why.
         """
         self._check_host()
-        self._door = Door(
-            self._users, self._clock, UserFile(self._users_file) if self._users_file else None, self._offload
-        )
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._progress = asyncio.Event()
         self._store = self._make_store()
-        name = secrets.token_hex(4)
+        file = UserFile(self._users_file) if self._users_file else None
         self._hub = Hub(
-            store=self._store, users=self._users, clock=self._clock, limits=self._limits, name=name, wake=self._wake,
+            store=self._store,
+            door=Door(self._users, self._clock, file, self._offload),
+            clock=self._clock,
+            limits=self._limits,
+            name=secrets.token_hex(4),
+            wake=self._wake,
             durability=self._durability,
-        )  # fmt: skip
+            data=self._data,
+        )
+        self._reception = Reception(self._hub, self._tls)
         host = "127.0.0.1" if self._host == "localhost" else self._host
         try:
-            self._server = await self._loop.create_server(
-                lambda: Connection(self._hub, self._door, self._connections, self._held_back),
-                host,
-                self.port,
-                backlog=_BACKLOG,
-                start_serving=False,
-                ssl=self._tls,
-                ssl_handshake_timeout=self._limits.login_seconds if self._tls else None,
-                ssl_shutdown_timeout=LINGER_SECONDS if self._tls else None,
-            )
+            self.port = await self._reception.open(host, self.port)
         except OSError as error:
             raise ConfigError(
                 f"the bus cannot listen on {self._host}:{self.port}: {error.strerror or error}"
             ) from error
-        self.port = self._server.sockets[0].getsockname()[1]
         try:
             waiting = await asyncio.to_thread(self._hub.load)
         except ConfigError:
-            self._server.close()
+            self._reception.close()
             raise
         self._ticker = self._loop.call_later(TICK_SECONDS, self._tick)
-        await self._server.start_serving()
+        await self._reception.serve()
         where = f"messages in {self._data}" if self._data is not None else "messages in memory only"
         fields = event(
             "started", host=self._host, port=self.port, tls=bool(self._tls), waiting=waiting,
@@ -153,10 +145,8 @@ class BusServer:
             BusFailed: the store cannot keep messages any more.
         """
         await self._stopping.wait()
-        self._server.close()
-        self._held_back.clear()
-        for connection in self._connections:
-            connection.hold()
+        self._reception.close()
+        self._reception.hold()
         try:
             await asyncio.wait_for(self._store_the_rest(), STOP_SECONDS)
         except TimeoutError:
@@ -183,10 +173,12 @@ class BusServer:
         for session in list(self._hub.sessions.values()):
             session.close()
         self._hub.turn()
-        for connection in list(self._connections):
+        for connection in list(self._reception.connections):
             connection.close()
         deadline = self._loop.time() + LINGER_SECONDS
-        while self._connections and self._loop.time() < deadline:  # the last receipts may still be on their way
+        while (
+            self._reception.connections and self._loop.time() < deadline
+        ):  # the last receipts may still be on their way
             await asyncio.sleep(0.01)
         self._store.close()
         self._hashers.shutdown(wait=False, cancel_futures=True)
@@ -225,10 +217,8 @@ class BusServer:
         due = self._hub.router.next_due
         if due != self._timer_due:
             self._arm(due)
-        if self._held_back and self._hub.journal.unsaved_bytes <= self._limits.unsaved_bytes // 2:
-            for connection in self._held_back:
-                connection.go_on()
-            self._held_back.clear()
+        if self._reception.held_back and self._hub.journal.unsaved_bytes <= self._limits.unsaved_bytes // 2:
+            self._reception.go_on()
 
     def _arm(self, due: float | None) -> None:
         if self._timer is not None:
@@ -244,4 +234,5 @@ class BusServer:
 
     def _tick(self) -> None:
         self._hub.tick()
+        self._reception.look()
         self._ticker = self._loop.call_later(TICK_SECONDS, self._tick)

@@ -5,14 +5,16 @@ From: connection (bytes).  To: commands, and back to the connection.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from swarmage.broker.ack_runs import settle_run
 from swarmage.broker.commands import COMMANDS
-from swarmage.broker.encoding import encode, receipt
+from swarmage.broker.encoding import error, receipt
 from swarmage.broker.entry import Entry
 from swarmage.broker.events import event
 from swarmage.broker.frames import Frame, FrameParser
@@ -21,6 +23,7 @@ from swarmage.broker.message import Message
 from swarmage.broker.pulse import Pulse
 from swarmage.broker.refused import Refused
 from swarmage.broker.release import release
+from swarmage.broker.sink import Sink
 from swarmage.broker.subscribing import attach
 from swarmage.broker.subscription import UNLIMITED, Subscription
 from swarmage.broker.transactions import Transactions
@@ -31,18 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("swarmage.bus")
 
 
-class Sink(Protocol):
-    """Where a session's bytes go."""
-
-    def write(self, data: bytes) -> None:
-        """Send the bytes."""
-        ...
-
-    def finish(self) -> None:
-        """Close after everything written has left, and so that the peer can still read it."""
-        ...
-
-
 class State(Enum):
     """How far a connection is."""
 
@@ -50,6 +41,9 @@ class State(Enum):
     OPEN = 2
     LEAVING = 3
     CLOSED = 4
+
+
+_LOGIN, _OPEN, _LEAVING, _CLOSED = State  # not looked up in the class for every frame
 
 
 class Session:
@@ -94,9 +88,9 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Handle what the client sent."""
         self.pulse.received = self.hub.clock.monotonic()
-        if self.state is State.LEAVING or self.state is State.CLOSED or self.entry.keeps(data):
+        if self.state is _LEAVING or self.state is _CLOSED or self.entry.keeps(data):
             return
-        self.take(self.parser.feed(data))
+        self.take(self.parser.feed(settle_run(self, data)))
 
     def take(self, frames: Iterator[Frame]) -> None:
         """Handle frames, until the session is over or its login takes time."""
@@ -106,7 +100,7 @@ class Session:
                 self._frame = frame
                 self._handle(frame)
                 self._frame = None
-                if self.state is not State.OPEN:
+                if self.state is not _OPEN:
                     self.entry.keep(frames)
                     break
         except Refused as refusal:
@@ -117,9 +111,10 @@ class Session:
         self.version = version
         self.parser.log_in(version)
         self.state = State.OPEN
+        self.hub.crowd.logged_in(self)
 
     def _handle(self, frame: Frame) -> None:
-        if self.state is State.LOGIN:
+        if self.state is _LOGIN:
             log_in(self, frame)
             return
         command = COMMANDS.get(frame.command)
@@ -134,10 +129,7 @@ class Session:
         journal = self.hub.journal
         before = journal.changes
         command(self, frame)
-        if frame.plain is not None:
-            confirmation = b"RECEIPT\nreceipt-id:%b\n\n\0" % wanted.encode()
-        else:
-            confirmation = receipt(wanted, self.version)
+        confirmation = receipt(wanted, self.version, plain=frame.plain is not None)
         if journal.changes == before:
             self.write(confirmation)
         else:
@@ -145,7 +137,7 @@ class Session:
 
     def write(self, data: bytes) -> None:
         """Have the bytes written at the end of this turn."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not self._output:
             self.hub.talks(self)
@@ -158,8 +150,7 @@ class Session:
         """Write what was collected in one piece."""
         if self._output:
             self.pulse.sent = self.hub.clock.monotonic()
-            output, self._output = b"".join(self._output), []
-            self._output_size = 0
+            output, self._output, self._output_size = b"".join(self._output), [], 0
             self._sink.write(output)
         if self._closing:
             self._closing = False
@@ -187,11 +178,7 @@ class Session:
             return
         fields = event("refused", peer=self.peer, reason=str(refusal))
         log.warning("%s: refused: %r", self.peer, str(refusal), extra=fields)
-        headers = {"message": str(refusal), "content-type": "text/plain", **refusal.headers}
-        wanted = self._frame.headers.get("receipt") if self._frame is not None else None
-        if wanted is not None:
-            headers["receipt-id"] = wanted
-        self.write(encode("ERROR", headers, str(refusal).encode() + b"\n", version=self.version))
+        self.write(error(refusal, self._frame, self.version))
         self._end(counted=counted)
 
     def leave(self, wanted: str | None) -> None:
@@ -224,11 +211,24 @@ class Session:
         if self.state is not State.CLOSED:
             self._end(counted=False)
 
+    def make_room(self) -> None:
+        """End the connection, which has not logged in, because another one needs its place."""
+        self.refuse(Refused("all connections are taken, and this one had not logged in yet"))
+
+    def broke(self) -> None:
+        """End the connection because it cannot be written to."""
+        log.exception("%s: cannot be written to, closed", self.peer, extra=event("broken", peer=self.peer))
+        self.lost()
+        self._closing = False  # there is nothing to wait for
+        with contextlib.suppress(Exception):
+            self._sink.abort()
+
     def _end(self, *, counted: bool) -> None:
         release(self, counted=counted)
         self.entry.close()
         self.state = State.CLOSED
         self.hub.sessions.pop(self.id, None)
+        self.hub.crowd.leave(self)
         if not self._closing:
             self._closing = True
             self.hub.talks(self)

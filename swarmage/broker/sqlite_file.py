@@ -22,6 +22,9 @@ FILE_NAME = "bus.db"
 SYNCHRONOUS = {"disk": "FULL", "os": "NORMAL"}
 """By durability: FULL syncs at each commit, NORMAL when the log is carried over into the file."""
 
+# Without secure_delete=OFF, which Debian switches on, what is deleted is written once more, as zeros.
+_SETTINGS = ("secure_delete=OFF", "journal_mode=WAL", "wal_autocheckpoint=4000")
+
 Connect = Callable[[Path], sqlite3.Connection]
 
 
@@ -44,7 +47,7 @@ def open_file(path: Path, durability: str = "disk", connecting: Connect = connec
     connection = connecting(path)
     try:
         lock(connection)
-        for pragma in ("journal_mode=WAL", f"synchronous={SYNCHRONOUS[durability]}", "wal_autocheckpoint=4000"):
+        for pragma in (*_SETTINGS, f"synchronous={SYNCHRONOUS[durability]}"):
             connection.execute(f"PRAGMA {pragma}")
         _bring_up_to_date(connection, path)
     except BaseException as error:
@@ -89,11 +92,11 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version={VERSION}")
         connection.execute("COMMIT")
+    elif version != VERSION and definitions(connection) == expected_definitions():
+        raise Damage(f"it says that its format is {version}, and has that of {VERSION}")
     elif 0 < version < VERSION:
         migrate(connection, path, version)
     elif version != VERSION:
-        if definitions(connection) == expected_definitions():
-            raise Damage(f"it says that its format is {version}, and has that of {VERSION}")
         raise ConfigError(f"{path} was written by another version of the bus (format {version}), or is damaged")
     if definitions(connection) != expected_definitions():
         raise Damage("its tables are not those of the bus")
@@ -105,8 +108,8 @@ def definitions(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     return {(kind, name, " ".join(sql.split())) for kind, name, sql in found}
 
 
-def expected_definitions() -> set[tuple[str, str, str]]:
+def expected_definitions(schema: str = SCHEMA) -> set[tuple[str, str, str]]:
     """Return the tables and indexes of today's format, as SQLite keeps them."""
     with contextlib.closing(sqlite3.connect(":memory:")) as empty:
-        empty.executescript(SCHEMA)
+        empty.executescript(schema)
         return definitions(empty)

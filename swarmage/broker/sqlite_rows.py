@@ -1,7 +1,4 @@
-"""Messages as rows of SQLite: the statements, each of which does a whole batch or a whole page in one step.
-
-Python's sqlite3 lets go of the interpreter lock at each step of a statement, and in a busy process it takes up to 5 ms
-to get it back. A page read row by row could take seconds; read as one row of all bodies, it takes one step.
+"""Messages as rows of SQLite: the statements, each of which does a whole batch in one step.
 
 Messages that are due are read by pages, in the order of the partial index ``lane``. Those that were held back when they
 came (``due`` is not 0) are few, and kept in memory.
@@ -14,13 +11,17 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from swarmage.broker import sqlite_notes
 from swarmage.broker.checksum import checksum, salt_of
-from swarmage.broker.message import Damaged, Message
+from swarmage.broker.message import Message
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.sqlite_damage import Damage
+from swarmage.broker.sqlite_page import read_at_once, read_singly
+from swarmage.broker.sqlite_row import COLUMNS, Row, checked
 from swarmage.broker.store import Batch, Loaded, Page
 
-VERSION = 2
-SCHEMA = """
+VERSION = 3
+MESSAGES_SCHEMA = """
 CREATE TABLE destination (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, priority INTEGER NOT NULL, due INTEGER NOT NULL,
@@ -32,23 +33,11 @@ CREATE INDEX fading ON message (destination) WHERE expires > 0;
 CREATE TABLE run (number INTEGER NOT NULL);
 INSERT INTO run VALUES (0);
 """
+SCHEMA = MESSAGES_SCHEMA + sqlite_notes.SCHEMA
 
-_CHUNKS = (256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
+_FEW_NAMES = 1_000  # destinations that nothing goes to any more are looked for when there are more, and twice as many
+_CHUNKS = (1024, 256, 64, 16, 4, 1)  # few different statements, so that each stays compiled in the cache
 _ROW = "(?,?,?,?,?,?,?,?,?)"
-_PAGE = """
-WITH chosen AS (
-    SELECT id FROM (
-        SELECT id, sum(length(head) + length(body)) OVER (ORDER BY id) - length(head) - length(body) AS before
-        FROM message WHERE destination = ? AND priority = ? AND due = 0 AND id > ? ORDER BY id LIMIT ?
-    ) WHERE before < ?
-)
-SELECT json_group_array(json_array(id, expires, count, sum, length(head), length(body))),
-    CAST(group_concat(CAST(head AS TEXT) || CAST(body AS TEXT), '') AS BLOB)
-FROM (SELECT message.* FROM chosen JOIN message USING (id) ORDER BY id)
-"""
-_IDS = "SELECT id FROM message WHERE destination = ? AND priority = ? AND due = 0 AND id > ? ORDER BY id LIMIT ?"
-Row = tuple[int, int, int, int, int, int, int, bytes, bytes]
-COLUMNS = "id, destination, priority, due, expires, count, sum, head, body"
 _UNUSED = """
 DELETE FROM destination WHERE
     NOT EXISTS (SELECT 1 FROM message WHERE message.destination = destination.id AND due = 0)
@@ -61,6 +50,7 @@ class Rows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._most_names = _FEW_NAMES
         self._take_names()
 
     def _take_names(self) -> None:
@@ -69,30 +59,40 @@ class Rows:
             raise Damage("it holds destinations without a name")
         self._salts = {name: salt_of(name) for name in self._numbers}
 
+    def _forget_names(self) -> None:
+        self._connection.execute(_UNUSED)
+        self._take_names()
+        self._most_names = max(_FEW_NAMES, 2 * len(self._numbers))
+
     def load(self) -> Loaded:
         """Return what must be in memory, and how much there is besides; forget destinations that nothing goes to.
 
         Raises:
             Damage: table and indexes do not hold the same messages.
         """
-        self._connection.execute(_UNUSED)
-        self._take_names()
+        self._forget_names()
         names = {number: name for name, number in self._numbers.items()}
         held = self._connection.execute(f"SELECT {COLUMNS} FROM message INDEXED BY held WHERE due > 0").fetchall()  # noqa: S608
         lanes = self._connection.execute(
-            "SELECT destination, priority, count(*) FROM message WHERE due = 0 GROUP BY destination, priority"
+            "SELECT destination, priority, count(*), min(id) FROM message WHERE due = 0 GROUP BY destination, priority"
         ).fetchall()
         fading = self._connection.execute("SELECT DISTINCT destination FROM message WHERE expires > 0").fetchall()
         total = self._connection.execute("SELECT count(*) FROM message NOT INDEXED").fetchone()[0]
-        backlog = {(destination, priority): count for destination, priority, count in lanes}
+        backlog = {(destination, priority): count for destination, priority, count, _ in lanes}
         if sum(backlog.values()) + len({row[0] for row in held}) != total:
             raise Damage("its indexes do not name the messages that it holds")
         if not {destination for destination, _ in backlog} | {row[1] for row in held} <= names.keys():
             raise Damage("it holds messages whose destination it does not know")
+        noted = sqlite_notes.load(self._connection)
+        durable = {name for name in self._numbers if name.startswith(DURABLE)}
+        if not durable <= {row.queue for row in noted.durables.values()}:
+            raise Damage("it holds messages whose durable subscription it does not know")
         return Loaded(
             messages=sorted((self._checked(row, names[row[1]]) for row in held), key=lambda message: message.id),
             backlog={(names[number], priority): count for (number, priority), count in backlog.items()},
+            first={(names[number], priority): first for number, priority, _, first in lanes},
             fading={names[number] for (number,) in fading if number in names},
+            noted=noted,
         )
 
     def read(self, page: Page) -> list[Message]:
@@ -104,8 +104,9 @@ class Rows:
         number = self._numbers.get(page.destination)
         if number is None:
             return []
+        salt = self._salts[page.destination]
         try:
-            messages = self._read_at_once(page, number)
+            messages = read_at_once(self._connection, page, number, salt)
         except (TypeError, ValueError):  # a value is not of the kind that was written
             messages = None
         except sqlite3.OperationalError as error:
@@ -113,51 +114,17 @@ class Rows:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
                 raise
             messages = None
-        return self._read_singly(page, number) if messages is None else messages
-
-    def _read_at_once(self, page: Page, number: int) -> list[Message] | None:
-        """Return the messages of a page, None when not all of them are as they were written."""
-        wanted = (number, page.priority, page.after, page.most, page.most_bytes)
-        facts, content = self._connection.execute(_PAGE, wanted).fetchone()
-        messages, start, last, salt = [], 0, 0, self._salts[page.destination]
-        for id_, expires, count, expected, head_size, body_size in json.loads(facts):
-            if id_ == last:
-                raise Damage(f"its index names message {id_} twice")
-            last, end = id_, start + head_size + body_size
-            head, body = content[start : start + head_size], content[start + head_size : end]
-            if checksum(id_, salt, page.priority, 0, expires, head, body) != expected:
-                return None
-            messages.append(_message(id_, page.destination, page.priority, expires, count, head, body))
-            start = end
-        return messages
-
-    def _read_singly(self, page: Page, number: int) -> list[Message]:
-        wanted = (number, page.priority, page.after, page.most)
-        messages: list[Message] = []
-        left = page.most_bytes
-        last = 0
-        for (id_,) in self._connection.execute(_IDS, wanted).fetchall():
-            row = self._connection.execute(f"SELECT {COLUMNS} FROM message WHERE id = ?", (id_,)).fetchone()  # noqa: S608
-            if row is None or id_ == last or row[1:3] != (number, page.priority):
-                raise Damage(f"its index does not fit message {id_}")
-            last = id_
-            messages.append(self._checked(row, page.destination))
-            left -= len(messages[-1].head) + len(messages[-1].body)
-            if left <= 0:
-                break
-        return messages
+        return read_singly(self._connection, page, number, salt) if messages is None else messages
 
     def _checked(self, row: Row, name: str) -> Message:
-        if fits(row, self._salts[name]):
-            return as_message(row, name)
-        damaged = Damaged(row[0], name, _as_bytes(row[7]), _as_bytes(row[8]), "its checksum does not fit")
-        damaged.priority, damaged.stored = row[2], True
-        return damaged
+        return checked(row, name, self._salts[name])
 
     def write(self, batch: Batch) -> None:
         """Make a batch durable."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        if len(self._numbers) > self._most_names:
+            self._forget_names()
         self._insert(batch.inserts)
         if batch.counts:
             counts = [(count, number) for number, count in batch.counts.items()]
@@ -165,6 +132,8 @@ class Rows:
         if batch.deletes:
             ids = json.dumps(batch.deletes)
             execute("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+        if batch.notes is not None:
+            sqlite_notes.write(self._connection, batch.notes)
         execute("COMMIT")
 
     def roll_back(self) -> None:
@@ -191,36 +160,3 @@ class Rows:
                 self._connection.execute("INSERT INTO message VALUES " + ",".join([_ROW] * size), values)  # noqa: S608
                 start += size
                 left -= size
-
-
-def fits(row: Row, salt: int) -> bool:
-    """Tell whether a whole row, of a destination with this salt, is as it was written."""
-    id_, _, priority, due, expires, count, expected, head, body = row
-    if not isinstance(head, bytes) or not isinstance(body, bytes) or not isinstance(count, int):
-        return False
-    if not all(isinstance(number, int) for number in (priority, due, expires)):
-        return False
-    return checksum(id_, salt, priority, due, expires, head, body) == expected
-
-
-def as_message(row: Row, name: str) -> Message:
-    """Make a whole row a message of the destination of this name."""
-    id_, _, priority, due, expires, count, _, head, body = row
-    return _message(id_, name, priority, expires, count, head, body, due)
-
-
-def _as_bytes(value: object) -> bytes:
-    """Return what a damaged row holds where bytes should be."""
-    return value if isinstance(value, bytes) else repr(value).encode()
-
-
-def _message(
-    number: int, destination: str, priority: int, expires: int, count: int, head: bytes, body: bytes, due: int = 0
-) -> Message:
-    message = Message(number, destination, head, body)
-    message.priority = priority
-    message.expires = expires
-    message.count = count
-    message.due = due
-    message.stored = True
-    return message

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swarmage.broker.durable import NAME_HEADERS, Durable, name_in
 from swarmage.broker.encoding import encode
 from swarmage.broker.frames import Frame
 from swarmage.broker.message import Message
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from swarmage.broker.session import Session
 
 _MODES = {"auto", "client", "client-individual"}
-_LONGEST_TOPIC = 255  # every message to a topic is compared with every pattern
 
 
 def subscribe(session: Session, frame: Frame) -> None:
@@ -44,18 +44,39 @@ def subscribe(session: Session, frame: Frame) -> None:
     if headers.get("browser") == "true":
         _browse(session, key, headers, destination)
     else:
-        attach(session, key, destination, name=headers.get("id", ""), mode=mode, prefetch=_prefetch(headers))
+        attach(
+            session, key, destination,
+            name=headers.get("id", ""), mode=mode, prefetch=_prefetch(headers),
+            durable=name_in(headers), exclusive=_exclusive(headers),
+        )  # fmt: skip
 
 
-def attach(session: Session, key: str, destination: str, *, name: str, mode: str, prefetch: int) -> Subscription:
-    """Let the session take from a destination.
+def attach(
+    session: Session,
+    key: str,
+    destination: str,
+    *,
+    name: str,
+    mode: str,
+    prefetch: int,
+    durable: str | None = None,
+    exclusive: bool = False,
+) -> Subscription:
+    """Let the session take from a destination, or wait until it may have it to itself.
+
+    From a topic it takes what was stored for it too, if it has a durable name.
 
     Raises:
         Refused: there are too many subscriptions, or the destination cannot be subscribed to.
     """
     _check_room(session)
     full, queue = _find(session, destination)
-    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch)
+    if durable is not None and full.startswith(TOPIC):
+        queue = session.hub.records.durables.share(session, durable, full)
+        full = queue.name
+    if exclusive and not full.startswith(QUEUE):
+        raise Refused(f"{destination[:200]} cannot be exclusive; only a /queue/ can")
+    return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch, exclusive=exclusive)
 
 
 def _check_room(session: Session) -> None:
@@ -64,19 +85,20 @@ def _check_room(session: Session) -> None:
 
 
 def _start(
-    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int
-) -> Subscription:
+    session: Session, queue: Queue, key: str, *, name: str, destination: str, mode: str, prefetch: int,
+    exclusive: bool = False,
+) -> Subscription:  # fmt: skip
     prefix = b"MESSAGE\n"
     if name:
         prefix = encode("MESSAGE", {"subscription": name}, version=session.version)[:-2]
     subscription = Subscription(
         session, queue, name=name, destination=destination, mode=mode, prefetch=prefetch, prefix=prefix
     )
+    subscription.exclusive = exclusive
     session.subscriptions[key] = subscription
-    queue.consumers += 1
     if destination.startswith(TOPIC):
         session.hub.router.topics.add(subscription)
-    subscription.wake()
+    queue.join(subscription)
     return subscription
 
 
@@ -89,8 +111,6 @@ def _find(session: Session, destination: str) -> tuple[str, Queue]:
     full = router.resolve(session, destination)
     check_subscribe(session, full)
     if full.startswith(TOPIC):
-        if len(full) > _LONGEST_TOPIC:
-            raise Refused(f"a topic to subscribe to is longer than {_LONGEST_TOPIC} characters")
         return full, Queue(full, session)
     return full, router.queue(full)
 
@@ -100,6 +120,10 @@ def _prefetch(headers: dict[str, str]) -> int:
     if name not in headers:
         return DEFAULT_PREFETCH
     return whole(headers, name) or UNLIMITED
+
+
+def _exclusive(headers: dict[str, str]) -> bool:
+    return "true" in (headers.get("exclusive"), headers.get("activemq.exclusive"))
 
 
 def _browse(session: Session, key: str, headers: dict[str, str], destination: str) -> None:
@@ -115,13 +139,13 @@ def _browse(session: Session, key: str, headers: dict[str, str], destination: st
     in_flight = [
         m for each in hub.sessions.values() for m in each.unacked.values() if m.holder and m.holder.queue is shown
     ]
-    for message in [*shown.waiting, *in_flight, *hub.router.delayed(full)]:
+    delayed = [message for message in hub.router.delayed() if message.destination == full]
+    for message in [*shown.waiting, *in_flight, *delayed]:
         copy = message.copy(message.id)
         copy.count = message.count
         snapshot.put(copy)
     for lane in shown.waiting.lanes:  # what is in the store alone is read from there as the browser reads
-        snapshot.waiting.leave_in_store(lane.priority, lane.paged)
-        snapshot.waiting.lane(lane.priority).last = lane.last
+        snapshot.waiting.leave_in_store(lane.priority, lane.paged, lane.last)
     end = encode("MESSAGE", {"destination": destination, "browser": "end", "content-length": "0"})
     last = Message(hub.next_number(), full, end[len(b"MESSAGE\n") : -1], b"")
     last.priority = -1
@@ -132,14 +156,34 @@ def _browse(session: Session, key: str, headers: dict[str, str], destination: st
 def unsubscribe(session: Session, frame: Frame) -> None:
     """End a subscription; what it delivered can still be acknowledged.
 
+    One that names a durable subscription ends that, and what waits for it is dropped.
+
     Raises:
-        Refused: there is no such subscription.
+        Refused: there is no such subscription, or others take from the durable one.
     """
+    name = name_in(frame.headers)
+    durable = session.hub.records.durables.get(session.entry.login, name) if name is not None else None
+    if durable is not None:
+        _end_durable(session, durable)
+        return
+    if any(header in frame.headers for header in NAME_HEADERS):
+        raise Refused(f"you have no durable subscription {name!r}")
     key = _key(session, frame, "UNSUBSCRIBE")
     subscription = session.subscriptions.pop(key, None)
     if subscription is None:
         raise Refused(f"there is no subscription {key!r}")
     drop(session, subscription)
+
+
+def _end_durable(session: Session, durable: Durable) -> None:
+    own = {key: each for key, each in session.subscriptions.items() if each.queue is durable.queue}
+    others = durable.queue.consumers - len(own)
+    if others:
+        raise Refused(f"{others} other subscriptions take from {durable.row.name!r}; it ends when they have left")
+    for key, subscription in own.items():
+        del session.subscriptions[key]
+        drop(session, subscription)
+    session.hub.records.durables.end(durable)
 
 
 def _key(session: Session, frame: Frame, command: str) -> str:

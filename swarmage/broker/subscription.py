@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 DEFAULT_PREFETCH = 1_000
 UNLIMITED = 1 << 62
 
+_FIRST = b"JMSXGroupFirstForConsumer:true\n"
+
 
 class Subscription:
     """Takes messages from one queue for one session.
@@ -22,7 +24,9 @@ class Subscription:
         id: as the client calls it, empty where a 1.0 client gave none.
         credit: how many more messages it may hold unacknowledged.
         listed: whether its queue's round of takers holds it.
-        active: False after UNSUBSCRIBE, when what it holds can still be acknowledged.
+        active: False after UNSUBSCRIBE, and while another one has the queue to itself; what it holds can still be
+            acknowledged.
+        exclusive: whether it wants the queue to itself.
         cumulative: whether an ACK settles everything before it too.
     """
 
@@ -35,6 +39,7 @@ class Subscription:
         "credit",
         "cumulative",
         "destination",
+        "exclusive",
         "id",
         "listed",
         "queue",
@@ -53,6 +58,7 @@ class Subscription:
         self.credit = UNLIMITED if self.auto else prefetch
         self.listed = False
         self.active = True
+        self.exclusive = False
         self._prefix = prefix
         self._acked = not self.auto and session.version == "1.2"
         self._foreign = session.version != "1.2"
@@ -68,6 +74,13 @@ class Subscription:
             session.unacked[message.id] = message
             self.queue.in_flight += 1
         session.write(self.encode(message))
+
+    def take_first(self, message: Message) -> None:
+        """Take a message and tell the client that it is the first one of its group, as far as the bus knows."""
+        prefix = self._prefix
+        self._prefix = prefix + _FIRST
+        self.take(message)
+        self._prefix = prefix
 
     def encode(self, message: Message) -> bytes:
         """Write the MESSAGE frame, in one step because this is done for every delivery."""
@@ -85,8 +98,11 @@ class Subscription:
         """Free the credit that the message took."""
         del self.session.unacked[message.id]
         message.holder = None
-        self.queue.in_flight -= 1
+        queue = self.queue
+        queue.in_flight -= 1
         self.credit += 1
+        if queue.groups is not None:
+            queue.groups.settled(self, message)
         if not self.listed:
             self.wake()
 

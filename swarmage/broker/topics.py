@@ -1,21 +1,33 @@
-"""Who listens to which topics."""
+"""Who listens to which topics: subscriptions, or the durable ones of those who may be away."""
 
 from __future__ import annotations
 
-from swarmage.broker.subscription import Subscription
+from typing import Generic, Protocol, TypeVar
 
 _REST = {">", "#"}
 _WILD = {"*", *_REST}
 
 
-class Topics:
+class Listener(Protocol):
+    """Who hears the topics that its destination names."""
+
+    @property
+    def destination(self) -> str:
+        """The full name of a topic, or a pattern of them."""
+        ...
+
+
+Hears = TypeVar("Hears", bound=Listener)
+
+
+class Topics(Generic[Hears]):
     """Subscriptions to ``/topic/NAME``, with ``*`` for one dot-separated word and ``>`` or ``#`` for the rest."""
 
     def __init__(self) -> None:
-        self._exact: dict[str, list[Subscription]] = {}
-        self._wild: dict[Subscription, list[str]] = {}
+        self._exact: dict[str, list[Hears]] = {}
+        self._wild: dict[Hears, list[str]] = {}
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: Hears) -> None:
         """Let the subscription hear its destination."""
         name = subscription.destination
         words = _words(name)
@@ -24,7 +36,7 @@ class Topics:
         else:
             self._wild[subscription] = words
 
-    def discard(self, subscription: Subscription) -> None:
+    def discard(self, subscription: Hears) -> None:
         """Let the subscription hear nothing more."""
         self._wild.pop(subscription, None)
         listeners = self._exact.get(subscription.destination, [])
@@ -33,7 +45,7 @@ class Topics:
             if not listeners:
                 del self._exact[subscription.destination]
 
-    def listeners(self, name: str) -> list[Subscription]:
+    def listeners(self, name: str) -> list[Hears]:
         """Return everybody who hears this topic."""
         found = list(self._exact.get(name, ()))
         if self._wild:

@@ -11,12 +11,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from swarmage.broker.message import Message
+from swarmage.broker.parking import Parking
+from swarmage.broker.store import Page
 
 HEAD = 4_000
 """Messages of one queue and priority that are kept in memory: some hundredths of a second of work."""
 
 HEAD_BYTES = 4 * 1024 * 1024
 """Bytes of them, whichever is reached first."""
+
+PAGES = 4
+"""In so many pages the head is read: while one of them is on its way, the others are handed out."""
 
 
 class Lane:
@@ -69,24 +74,51 @@ class Lane:
 
     def pop(self) -> Message | None:
         """Take the one with the lowest number, None when the store has to be read first."""
-        if self.paged and self._ahead:
-            return None
-        returned = self._out_of_order
-        if returned and (not self._in_order or returned[0][0] < self._in_order[0].id):
+        returned, in_order = self._out_of_order, self._in_order
+        if returned and (not in_order or returned[0][0] < in_order[0].id):
+            if self.paged and returned[0][0] > self.last:
+                return None
             message = heapq.heappop(returned)[1]
-        elif self._in_order:
-            message = self._in_order.popleft()
+        elif in_order:
+            if self.paged and in_order[0].id > self.last:
+                return None
+            message = in_order.popleft()
         else:
             return None
         self._bytes -= len(message.body)
         return message
 
     @property
+    def oldest(self) -> int | None:
+        """The lowest number, or one not far below it while it is being read; None where there is none."""
+        first = [self._out_of_order[0][0]] if self._out_of_order else []
+        if self._in_order:
+            first.append(self._in_order[0].id)
+        if self.paged > 0:
+            first.append(self.last + 1)
+        return min(first, default=None)
+
+    @property
+    def first(self) -> Message | None:
+        """What `pop` would take."""
+        if self.paged and self._ahead:
+            return None
+        returned = self._out_of_order
+        if returned and (not self._in_order or returned[0][0] < self._in_order[0].id):
+            return returned[0][1]
+        return self._in_order[0] if self._in_order else None
+
+    @property
     def hungry(self) -> bool:
         """Whether it is time to read the next page."""
         if self.paged <= 0 or self.loading:
             return False
-        return (len(self) < HEAD // 2 and self._bytes < HEAD_BYTES // 2) or self._ahead
+        return (len(self) <= HEAD - HEAD // PAGES and self._bytes <= HEAD_BYTES - HEAD_BYTES // PAGES) or self._ahead
+
+    def next_page(self, destination: str) -> Page:
+        """Begin to load: return what the store is to read next."""
+        self.loading = True
+        return Page(destination, self.priority, self.last, max(1, HEAD // PAGES), HEAD_BYTES // PAGES)
 
     @property
     def _ahead(self) -> bool:
@@ -116,17 +148,21 @@ class Waiting:
     Attributes:
         count: how many wait, in memory or not.
         lanes: by falling priority.
+        parking: those that wait for one subscription alone, None in a queue without groups.
     """
 
-    __slots__ = ("_by_priority", "count", "lanes")
+    __slots__ = ("_by_priority", "count", "lanes", "parking")
 
     def __init__(self) -> None:
         self._by_priority: dict[int, Lane] = {}
         self.lanes: list[Lane] = []
         self.count = 0
+        self.parking: Parking | None = None
 
     def __iter__(self) -> Iterator[Message]:
         """Go through those in memory."""
+        if self.parking is not None:
+            yield from self.parking
         for lane in self.lanes:
             yield from lane
 
@@ -138,6 +174,12 @@ class Waiting:
             self.lanes = [self._by_priority[each] for each in sorted(self._by_priority, reverse=True)]
         return lane
 
+    @property
+    def oldest(self) -> int | None:
+        """The lowest number, or one not far below it while it is being read; None where nothing waits."""
+        parked = [message.id for message in self.parking or ()]
+        return min(parked + [lane.oldest for lane in self.lanes if lane.oldest is not None], default=None)
+
     def put(self, message: Message) -> None:
         """Add at the place its priority and number give it."""
         lane = self._by_priority.get(message.priority)
@@ -146,9 +188,11 @@ class Waiting:
         lane.put(message)
         self.count += 1
 
-    def leave_in_store(self, priority: int, count: int) -> None:
-        """Count messages that the store has and nobody else."""
-        self.lane(priority).paged += count
+    def leave_in_store(self, priority: int, count: int, after: int) -> None:
+        """Count messages that the store has and nobody else; all their numbers are higher than ``after``."""
+        lane = self.lane(priority)
+        lane.paged += count
+        lane.last = after
         self.count += count
 
     def take_page(self, lane: Lane, page: list[Message]) -> None:
@@ -168,9 +212,32 @@ class Waiting:
                 return None
         return None
 
+    @property
+    def first(self) -> Message | None:
+        """What `pop` would take."""
+        for lane in self.lanes:
+            message = lane.first
+            if message is not None or lane.paged:
+                return message
+        return None
+
+    @property
+    def awaited(self) -> int | None:
+        """The priority of messages that have to be read from the store before any behind them may leave."""
+        for lane in self.lanes:
+            if lane.first is not None:
+                return None
+            if lane.paged:
+                return lane.priority
+        return None
+
+    def put_back(self, message: Message) -> None:
+        """Let a message that was parked, and so is counted, stand at its place again."""
+        self.lane(message.priority).keep(message)
+
     def remove(self, unwanted: Callable[[Message], bool]) -> list[Message]:
         """Take out and return what is in memory and not wanted any more."""
-        removed: list[Message] = []
+        removed = self.parking.remove(unwanted) if self.parking is not None else []
         for lane in self.lanes:
             kept: list[Message] = []
             for message in lane:

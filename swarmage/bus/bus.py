@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import threading
 from collections.abc import Callable, Sequence
 
 from swarmage.bus import frames
+from swarmage.bus.backoff import Backoff
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
 from swarmage.bus.dialects import dialect_of
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.bus.dialects.embedded import EmbeddedDialect
 from swarmage.bus.frames import Frame
+from swarmage.bus.memory import MemoryConnection
 from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused, TlsFailed
@@ -25,12 +26,6 @@ from swarmage.settings import Address
 from swarmage.wire.message import Message
 
 logger = logging.getLogger(__name__)
-
-FIRST_RETRY = 0.1
-LONGEST_RETRY = 2.0
-"""Seconds: a restarted bus has everybody back well within 5 s."""
-STABLE = 5.0
-"""Seconds after which a connection that is lost is no sign that the next one will be."""
 
 
 class Bus:
@@ -48,7 +43,6 @@ class Bus:
         self.dialect: Dialect = EmbeddedDialect()
         self.on_lost: Callable[[Connection], None] = lambda connection: None
         self._clock = clock
-        self._rng = random.Random()  # noqa: S311 - no secret, it only spreads the load
         self._subscriptions: dict[str, Subscription] = {}
         self._connection: Connection | None = None  # set by the keeper under the condition
         self._opening: Connection | None = None
@@ -93,6 +87,14 @@ class Bus:
             self._opening.close()  # or the keeper would wait for an answer to its login
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join(timeout=5)
+
+    def abandon(self) -> None:
+        """Connect no more, without a word on the present connection: what the death of a process looks like."""
+        self._stopping = True
+
+    def owns(self, connection: Connection) -> bool:
+        """Say whether it is the present connection."""
+        return connection is self._opening
 
     def _say_goodbye(self, connection: Connection) -> None:
         number, receipt = connection.receipts.expect()
@@ -154,9 +156,9 @@ class Bus:
 
     def _keep(self) -> None:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
-        pause = FIRST_RETRY
+        backoff = Backoff(self._clock)
         while not self._stopping:
-            began = self._clock.monotonic()
+            backoff.begin()
             try:
                 self._live()
                 self._note(None, None)
@@ -167,15 +169,13 @@ class Bus:
             except Exception:  # whatever it is, a bus that never connects again would be worse
                 logger.exception("the connection to the bus failed; connecting again")
                 self._note(None, None)
-            if self._clock.monotonic() - began > STABLE:
-                pause = FIRST_RETRY
-            self._pause(pause * self._rng.uniform(0.5, 1.0))
-            pause = min(LONGEST_RETRY, pause * 2)
+            self._pause(backoff.next())
 
     def _live(self) -> None:
         """Live through one connection, from login to loss."""
         self.address = self._follow()
-        connection = self._opening = Connection(self.address, self._clock, self._take, self._lost)
+        kind = MemoryConnection if self.address.memory else Connection
+        connection = self._opening = kind(self.address, self._clock, self._take, self._lost)
         try:
             connection.open(timeout=5.0)
             self.dialect = dialect_of(connection.server)

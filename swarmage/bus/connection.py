@@ -123,7 +123,7 @@ class Connection:
         self._write_lock = threading.Lock()
         self._heard = self._spoke = clock.monotonic()
         self._send_interval = self._silence_limit = 0.0
-        self._transport: _Transport | None = None
+        self._transport: Any = None
 
     def open(self, timeout: float) -> None:
         """Connect and log in.

@@ -32,11 +32,12 @@ def run(operation: str, folder: Path, *, json_wanted: bool) -> int:
             "kept": str(saved.kept),
             "saved": saved.saved,
             "damaged": saved.damaged,
+            "durable_subscriptions": saved.durables,
             "lost": saved.lost,
             "lost_commits": saved.lost_commits,
         }
         text = (
-            f"saved {saved.saved} messages to {path}\n"
+            f"saved {saved.saved} messages and {saved.durables} durable subscriptions to {path}\n"
             f"damaged: {saved.damaged}, now in /queue/DLQ.damaged\n"
             f"lost: {saved.lost} messages, and {saved.lost_commits} commits of the log\n"
             f"as it was: {saved.kept}"
@@ -53,12 +54,12 @@ def _as_text(found: Mapping[str, Any], path: Path) -> str:
     unused = "" if found["unused_bytes"] is None else f", {found['unused_bytes']} of them unused"
     lines = [f"{found['file']}: format {found['format']}, {found['bytes']} bytes{unused}"]
     if found["queues"]:
-        head = ("DESTINATION", "WAITING", "DELAYED", "EXPIRING", "DAMAGED", "BYTES", "OLDEST", "BY PRIORITY")
+        head = ("DESTINATION", "WAITING", "DELAYED", "EXPIRING", "DAMAGED", "BYTES", "OLDEST", "SINCE", "BY PRIORITY")
         rows = []
         for queue in found["queues"]:
             counts = [queue[name] for name in ("waiting", "delayed", "expiring", "damaged", "bytes")]
             by_priority = ", ".join(f"{priority}: {n}" for priority, n in sorted(queue["priorities"].items()))
-            rows.append([queue["name"], *counts, queue["oldest"] or "", by_priority])
+            rows.append([queue["name"], *counts, queue["oldest"] or "", queue["oldest_time"] or "", by_priority])
         lines += ["", columns(head, rows), ""]
     else:
         lines.append("no messages")

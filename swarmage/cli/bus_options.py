@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -26,6 +27,20 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _deliveries(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Read how often a message may be delivered, in all queues or in those whose names begin so."""
+    limits: dict[str, int] = {}
+    for value in values:
+        start, separator, most = value.rpartition("=")
+        start = start if separator else "/queue/"
+        if not re.fullmatch(r"[1-9]\d{0,8}", most) or not start.startswith("/queue/"):
+            raise click.BadParameter(f"{value!r} is neither N nor /queue/NAME=N; N is 1 or more", ctx, param)
+        if start in limits:
+            raise click.BadParameter(f"there are two limits for {start}", ctx, param)
+        limits[start] = int(most)
+    return tuple(limits.items())
+
+
 def keeping_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `Keeping`, and hand it the value as ``keeping``."""
 
@@ -40,12 +55,34 @@ def keeping_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--max-queue-messages", type=click.IntRange(min=1), metavar="N", help="Refuse new ones when a queue holds N."
     )
+    @click.option("--max-connections", type=click.IntRange(min=1), metavar="N", help="How many; 1000 by default.")
+    @click.option(
+        "--max-connections-per-address",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many of them from one other address; 200 by default.",
+    )
+    @click.option(
+        "--dedupe-window",
+        "dedupe_seconds",
+        type=click.FloatRange(min=0),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long the dedupe-id of a message is remembered.",
+    )
+    @click.option(
+        "--max-deliveries",
+        multiple=True,
+        callback=_deliveries,
+        metavar="[PREFIX=]N",
+        help="Make a message a dead letter when N deliveries ended without an ack; for queues such as /queue/orders.=5."
+        " May be given several times.",
+    )
     @functools.wraps(command)
-    def wrapped(
-        *args: Any, durability: str, max_bytes: int | None, max_queue_messages: int | None, **rest: Any
-    ) -> None:
-        keeping = Keeping(durability=durability, max_bytes=max_bytes, max_queue_messages=max_queue_messages)
-        command(*args, keeping=keeping, **rest)
+    def wrapped(*args: Any, **options: Any) -> None:
+        keeping = Keeping(**{each.name: options.pop(each.name) for each in fields(Keeping)})
+        command(*args, keeping=keeping, **options)
 
     return wrapped
 

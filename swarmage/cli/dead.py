@@ -64,24 +64,19 @@ def list_(*, json_wanted: bool) -> None:
 def show(task_id: str, *, json_wanted: bool) -> None:
     """Show all that is known of one dead letter, with the remote traceback.
 
+    ID may be abbreviated, as far as only one begins like that.
+
     \b
     Example:
-      swarmage dead show 0b0e7a52-6a0c-4b8e-a3a0-3f1f1f0d3d11
+      swarmage dead show 0b0e7a52
     """
     with _dead_letters() as letters:
-        found = [letter for letter in letters.all() if letter.id == task_id]
+        everything = letters.all()
+    [wanted] = _whole([task_id], everything)
+    found = [letter for letter in everything if letter.id == wanted]
     if not found:
         raise ConfigError(_no_such([task_id]))
-    if json_wanted:
-        click.echo(as_json(_as_dict(found[0])))
-        return
-    for name, value in _as_dict(found[0]).items():
-        if name == "traceback":
-            continue
-        text = datetime.fromtimestamp(value, UTC).isoformat(" ", "seconds") if name == "died" else value
-        click.echo(f"{name + ':':<13}{printable(text if isinstance(text, str) else repr(text))}")
-    if found[0].traceback:
-        click.echo("\n" + printable(found[0].traceback, keep="\n"))
+    click.echo(as_json(_as_dict(found[0])) if json_wanted else _as_text(found[0]))
 
 
 @dead.command()
@@ -93,7 +88,7 @@ def retry(ids: tuple[str, ...], *, everything: bool, json_wanted: bool) -> None:
 
     \b
     Example:
-      swarmage dead retry 0b0e7a52-6a0c-4b8e-a3a0-3f1f1f0d3d11
+      swarmage dead retry 0b0e7a52
     """
     with _dead_letters() as letters:
         _apply(letters, letters.retry, "retried", ids, everything=everything, json_wanted=json_wanted)
@@ -131,7 +126,8 @@ def _apply(
 ) -> None:
     if bool(ids) == everything:
         raise click.UsageError("name the dead letters by ID, or all of them by --all")
-    wanted = [letter.id for letter in letters.all()] if everything else list(dict.fromkeys(ids))
+    present = letters.all()
+    wanted = [letter.id for letter in present] if everything else _whole(ids, present)
     done = act(wanted) if wanted else []
     if json_wanted:
         click.echo(as_json(done))
@@ -140,6 +136,49 @@ def _apply(
     missing = [each for each in wanted if each not in done]
     if missing and not everything:
         raise ConfigError(_no_such(missing))
+
+
+def _whole(ids: Sequence[str], present: Sequence[DeadLetter]) -> list[str]:
+    """Return whole ids for abbreviated ones; one that fits none stays as it is.
+
+    Raises:
+        ConfigError: more than one begins like that.
+    """
+    known = dict.fromkeys(letter.id for letter in present)
+    found: dict[str, None] = {}
+    for id_ in ids:
+        alike = [id_] if id_ in known else [each for each in known if id_ and each.startswith(id_)]
+        if len(alike) > 1:
+            raise ConfigError(
+                f"{len(alike)} dead letters begin with {id_}: {', '.join(alike[:5])}; write some more of it"
+            )
+        found[alike[0] if alike else id_] = None
+    return list(found)
+
+
+def _as_text(letter: DeadLetter) -> str:
+    """Return a dead letter for people: what is not known is left out."""
+    lines = []
+    for name, value in _as_dict(letter).items():
+        match name, value:
+            case ("traceback", _) | (_, None | "" | {}):
+                continue
+            case "died", float() | int() if value:
+                text = f"{datetime.fromtimestamp(value, UTC).isoformat(' ', 'seconds')}, {_since(value)} ago"
+            case "died", _:
+                text = "unknown"
+            case _, str():
+                text = value
+            case _:
+                text = as_json(value, indent=None)
+        lines.append(f"{name.replace('_', ' ') + ':':<13}{printable(text)}")
+    if letter.traceback:
+        lines += ["", printable(letter.traceback, keep="\n").rstrip()]
+    return "\n".join(lines)
+
+
+def _since(moment: float) -> str:
+    return ago(SYSTEM_CLOCK.wall() - moment)
 
 
 def _no_such(ids: Sequence[str]) -> str:
@@ -157,6 +196,6 @@ def _as_row(letter: DeadLetter) -> list[object]:
         letter.task_class or "",
         letter.reason,
         letter.attempts,
-        ago(SYSTEM_CLOCK.wall() - letter.died) if letter.died else "unknown",
+        _since(letter.died) if letter.died else "unknown",
         error,
     ]

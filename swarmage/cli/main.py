@@ -27,6 +27,13 @@ COMMANDS = {
     "drone": Place("serve", "drone", "Run drones on a bus that runs elsewhere."),
     "send": Place("send", "send", "Insert a task, and wait for its result if you like."),
     "status": Place("status", "status", "Show the bus, its queues and the drones."),
+    "top": Place("top", "top", "Show queues, drones and workers live."),
+    "cancel": Place("control", "cancel", "Cancel tasks that wait or run."),
+    "pause": Place("control", "pause", "Have no drone begin tasks of a class."),
+    "resume": Place("control", "resume", "Have them begin again."),
+    "concurrency": Place("control", "concurrency", "Change the number of workers in each drone."),
+    "drain": Place("control", "drain", "Have one drone finish and leave."),
+    "stack": Place("control", "stack", "Show where in its code a drone is."),
     "keys": Place("keys", "keys", "Show and make keys, certificates and users of the bus."),
     "dead": Place("dead", "dead", "List, show, retry and drop dead letters."),
 }

@@ -13,7 +13,8 @@ import click
 from swarmage.cli.arguments import parse_arguments
 from swarmage.cli.text import as_json
 from swarmage.client.client import Client
-from swarmage.client.reply import DEFAULT_TIMEOUT, Progress, Reply
+from swarmage.client.heard import Progress
+from swarmage.client.reply import DEFAULT_TIMEOUT, Reply
 from swarmage.errors import ReplyTimeout, SwarmageError, TaskFailed
 from swarmage.task import Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from swarmage.settings import Address
 from swarmage.supervisor.bus_plan import BusPlan, Listening, plan_bus
 from swarmage.supervisor.keeping import Keeping
 from swarmage.supervisor.logs import log_to_stderr
+from swarmage.supervisor.occupied import occupied
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.supervisor import Supervisor
 
@@ -27,7 +28,7 @@ _processes = click.option(
 _concurrency = click.option(
     "-c", "--concurrency", multiple=True, metavar="CLASS=N", help="How many actors of a Worker class in each drone."
 )
-
+_reload = click.option("--reload", is_flag=True, help="Start the drones anew when a source file of theirs changes.")
 
 _listen = click.option("--listen", metavar="HOST:PORT", help="Where to listen; by default where it did before.")
 _tls = click.option("--tls", is_flag=True, help="Encrypt, with the certificate of `swarmage keys tls`.")
@@ -39,18 +40,20 @@ _key = click.option("--key", type=click.Path(path_type=Path), metavar="FILE", he
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @_processes
 @_concurrency
+@_reload
 @_listen
 @_tls
 @_cert
 @_key
 @keeping_options
 @log_option
-def up(
+def up(  # noqa: PLR0913 - one for each option
     targets: tuple[str, ...],
     processes: int,
     concurrency: tuple[str, ...],
     listen: str | None,
     *,
+    reload: bool,
     tls: bool,
     cert: Path | None,
     key: Path | None,
@@ -62,24 +65,34 @@ def up(
     current directory. Without one only the bus runs. What dies is started again. The first Ctrl-C or SIGTERM lets
     running tasks finish, the second does not. State is kept in the folder .swarmage, or SWARMAGE_HOME. Other machines
     can reach the bus only where it is told to listen, and only with TLS; see `swarmage keys tls --help`.
+    With --reload the drones are replaced one after another when a source file of theirs changes; they stay as they
+    are when the new source is wrong.
 
     \b
     Example:
       swarmage up actors -p 2
+      swarmage up actors --reload
     """
     log_to_stderr("swarmage")
     plan = replace(_plan(Listening(command="up", at=listen, tls=tls, cert=cert, key=key)), keeping=keeping)
     supervisor = Supervisor(
-        list(targets), processes, concurrency=parse_concurrency(concurrency), bus=plan, announce=click.echo
+        list(targets),
+        processes,
+        concurrency=parse_concurrency(concurrency),
+        bus=plan,
+        reload=reload,
+        announce=click.echo,
     )
-    _exit(supervisor)
+    with _occupy(plan, "swarmage up"):
+        _exit(supervisor)
 
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @_processes
 @_concurrency
-def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]) -> None:
+@_reload
+def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...], *, reload: bool) -> None:
     """Run drone processes for the TARGETs on the bus that SWARMAGE_URL names, and keep them alive.
 
     A TARGET is a module or package of Workers, module:Class, or a path such as actors/text.py, looked up from the
@@ -91,7 +104,9 @@ def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]
       swarmage drone actors.text:Census -p 2 -c Census=8
     """
     log_to_stderr("swarmage")
-    supervisor = Supervisor(list(targets), processes, concurrency=parse_concurrency(concurrency), announce=click.echo)
+    supervisor = Supervisor(
+        list(targets), processes, concurrency=parse_concurrency(concurrency), reload=reload, announce=click.echo
+    )
     _exit(supervisor)
 
 
@@ -142,7 +157,7 @@ def bus(
         record_address(home, address)
         click.echo(f"ready: bus {address}, home {home}")
 
-    with ExitStack() as signals:
+    with _occupy(plan, "swarmage bus"), ExitStack() as signals:
 
         def stop_when(stop: Callable[[], None]) -> None:
             signals.enter_context(stop_signals(stop))
@@ -157,6 +172,10 @@ def _plan(listening: Listening, data: Path | None = None) -> BusPlan:
     home = _home()
     load_key(create=True)
     return plan_bus(home, url=os.environ.get("SWARMAGE_URL"), listening=listening, data=data)
+
+
+def _occupy(plan: BusPlan, command: str) -> AbstractContextManager[None]:
+    return nullcontext() if plan.keeping.durability == "memory" else occupied(Path(plan.data), command)
 
 
 def _home() -> Path:

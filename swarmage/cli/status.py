@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import click
 
-from swarmage.cli.text import ago, as_json, columns, printable
+from swarmage.cli.text import ago, as_json, columns, in_units, printable
 from swarmage.client.client import Client
 
 ANSWER_SECONDS = 4.0
+
+_OF_MESSAGES = {
+    "messages_in", "messages_out", "messages_waiting", "rate_in", "rate_out", "acked", "expired", "dead",
+    "unsaved_bytes", "stored_bytes", "disk_free_bytes",
+}  # fmt: skip
 
 
 @click.command()
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object with bus, queues and drones.")
 def status(*, json_wanted: bool) -> None:
-    """Show the bus, how many tasks wait in each queue, and what the drones and their workers do.
+    """Show the bus, how many tasks wait in each queue, how fast they come and go, and what drones and workers do.
 
     A queue whose task class no drone performs is marked: its tasks wait until one does. The bus is that of
     SWARMAGE_URL, else the one that was started here.
@@ -33,7 +38,11 @@ def status(*, json_wanted: bool) -> None:
 
 def _as_text(found: Mapping[str, Any]) -> str:
     able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in w["abilities"]})
-    parts = [_bus(found["bus"]), _queues(found["queues"], able), _drones(found["drones"])]
+    paused = set(found.get("paused", ()))
+    parts = [_bus(found["bus"]), _queues(found["queues"], able, paused), _drones(found["drones"])]
+    orders = _orders(found)
+    if orders:
+        parts.append(orders)
     if found.get("silent_drones"):
         parts.append(f"{found['silent_drones']} more did not answer: busy beyond measure, or without our key")
     return "\n\n".join(parts)
@@ -42,30 +51,67 @@ def _as_text(found: Mapping[str, Any]) -> str:
 def _bus(bus: Mapping[str, Any]) -> str:
     line = f"bus {bus['url']}"
     for name, value in bus.items():
-        if name != "url" and value is not None:
+        if name != "url" and name not in _OF_MESSAGES and value is not None:
             line += f", {name} {ago(value) if name == 'uptime' else value}"
-    return printable(line)
+    return printable(line) + _messages(bus)
 
 
-def _queues(queues: Sequence[Mapping[str, Any]], able: Mapping[str, int]) -> str:
+def _messages(bus: Mapping[str, Any]) -> str:
+    """Return the second line, nothing where the bus does not tell."""
+    if not bus.keys() >= _OF_MESSAGES:
+        return ""
+    parts = [f"{bus['rate_in']:.1f}/s in, {bus['rate_out']:.1f}/s out, {bus['messages_waiting']} wait"]
+    parts += [f"{bus[name]} {name}" for name in ("acked", "expired", "dead") if bus[name]]
+    for name, what in (("stored_bytes", "stored"), ("unsaved_bytes", "not stored yet"), ("disk_free_bytes", "free")):
+        if bus[name]:
+            parts.append(f"{in_units(bus[name])} {what}")
+    return "\nmessages: " + ", ".join(parts)
+
+
+def _orders(found: Mapping[str, Any]) -> str:
+    """Return what stands until somebody says otherwise."""
+    lines = [f"paused: {name}" for name in found.get("paused", ())]
+    lines += [f"concurrency: {name}={count}" for name, count in found.get("concurrency", {}).items()]
+    if found.get("cancelled"):
+        lines.append(f"cancelled tasks: {found['cancelled']}")
+    return printable("\n".join(lines), keep="\n")
+
+
+def _queues(queues: Sequence[Mapping[str, Any]], able: Mapping[str, int], paused: Set[str]) -> str:
     if not queues:
         return "no tasks wait"
     rows = []
     for queue in queues:
         mark = "" if queue["consumers"] or not queue["task_class"] else "nobody performs it"
+        if queue["task_class"] in paused:
+            mark = "paused"
         counts = [queue[name] for name in ("waiting", "in_flight", "delayed")]
+        counts += [queue.get(name, "") for name in ("rate_in", "rate_out")]
         drones = able.get(queue["task_class"], 0) if queue["task_class"] else ""
         rows.append([queue["task_class"] or queue["name"], *counts, drones, mark])
-    return columns(("TASK CLASS", "WAITING", "IN FLIGHT", "DELAYED", "DRONES", ""), rows)
+    return columns(("TASK CLASS", "WAITING", "IN FLIGHT", "DELAYED", "IN/S", "OUT/S", "DRONES", ""), rows)
 
 
 def _drones(drones: Sequence[Mapping[str, Any]]) -> str:
     if not drones:
         return "no drones"
     rows = [
-        [drone["id"], drone["host"], drone["pid"], worker["name"], worker["state"], worker["task"] or "", able]
+        [
+            drone["id"],
+            drone["host"],
+            drone["pid"],
+            worker["name"],
+            worker["state"],
+            _for(worker),
+            worker["task"] or "",
+            able,
+        ]
         for drone in drones
         for worker in drone["workers"]
         for able in [", ".join(worker["abilities"])]
     ]
-    return columns(("DRONE", "HOST", "PID", "WORKER", "STATE", "TASK", "ABILITIES"), rows)
+    return columns(("DRONE", "HOST", "PID", "WORKER", "STATE", "FOR", "TASK", "ABILITIES"), rows)
+
+
+def _for(worker: Mapping[str, Any]) -> str:
+    return ago(worker["seconds"]) if "seconds" in worker else ""

@@ -18,17 +18,17 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def as_json(value: object) -> str:
-    """Return any value as indented JSON; what JSON has no form for stands there as its repr."""
+def as_json(value: object, indent: int | None = 2) -> str:
+    """Return any value as JSON, without an indent in one line; what JSON has no form for stands there as its repr."""
     try:
-        text = _dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=repr))
+        text = _dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=repr), indent)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         text = json.dumps(repr(value))
     return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text)
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _dumps(value: Any, indent: int | None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _json_escape(char: str) -> str:
@@ -59,3 +59,13 @@ def ago(seconds: float) -> str:
             parts.append(f"{left // size} {unit}")
             left %= size
     return " ".join(parts[:2]) or "0 s"
+
+
+def in_units(size: int) -> str:
+    """Return a number of bytes in its largest unit."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"

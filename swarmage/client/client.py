@@ -14,9 +14,9 @@ import msgspec
 from swarmage.abilities import Ability
 from swarmage.bus.bus import Bus
 from swarmage.bus.publish import publish
+from swarmage.client.control import Control
 from swarmage.client.replies import Replies
 from swarmage.client.reply import Reply
-from swarmage.client.status import status
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import ConfigError, ConnectionLost
 from swarmage.home import follow_address, load_key, resolve_address
@@ -35,7 +35,7 @@ BATCH = 2000
 """Tasks that `insert_many` writes before it looks for their receipts: what is in doubt at any time."""
 
 
-class Client:
+class Client(Control):
     """Inserts tasks into the Global Queue and waits for replies.
 
     Any thread may use it. It connects at the first insert and reconnects by itself; a client of its own for each thread
@@ -181,17 +181,6 @@ class Client:
             replies.append(waiting)
         publish(self.bus, messages, self.timeout, self.clock)
         return replies
-
-    def status(self, timeout: float = 5.0) -> dict[str, Any]:
-        """Return what the bus and the drones say of themselves: ``bus``, ``queues`` and ``drones``.
-
-        Args:
-            timeout: seconds to wait for the bus, and for drones that are slow to answer.
-
-        Raises:
-            BusUnreachable: no bus answers.
-        """
-        return status(self.connect(), self.wire, timeout, self.clock)
 
 
 def _name_of(ability: Ability[..., Any] | str) -> str:

@@ -61,14 +61,14 @@ class Replies:
     @staticmethod
     def _deliver(reply: Reply[Any], body: ReplyBody) -> None:
         try:
-            reply.deliver(body)
+            reply.heard.deliver(body)
         except Exception:  # whoever waits for this one wrote what failed; the others' replies are none of its business
             logger.exception("the reply to %s could not be delivered", reply.id)
 
     def abandon(self, error: SwarmageError) -> None:
         """Tell everybody who still waits that nothing will come any more."""
         for reply in list(self._waiting.values()):
-            reply.abandon(error)
+            reply.heard.abandon(error)
 
     def _receive(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:

@@ -5,15 +5,14 @@ From: bus, through replies.  To: your program.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any, Generic, TypeVar
 
+from swarmage.client.awaiting import news
+from swarmage.client.heard import NOTHING, Heard, Progress
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import ConfigError, ReplyTimeout, SwarmageError, TaskFailed, Unreadable
+from swarmage.errors import ConfigError, ReplyTimeout, TaskFailed, Unreadable
 from swarmage.wire import codec
 from swarmage.wire.envelope import ReplyBody
 
@@ -21,24 +20,6 @@ R = TypeVar("R")
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds; every wait has a deadline, also when nobody named one."""
-
-
-_NEVER = threading.Condition()
-"""What replies share that nobody asked for: nothing changes them."""
-
-
-class Progress(NamedTuple):
-    """How far a task says it is.
-
-    Attributes:
-        done: how much is done.
-        total: of how much.
-        text: in its own words.
-    """
-
-    done: float
-    total: float
-    text: str
 
 
 class Reply(Generic[R]):
@@ -50,7 +31,7 @@ class Reply(Generic[R]):
         id: the task's identity.
         task_class: the task's class.
         asked: whether the task was inserted with a reply wanted.
-        responses: those of several responses that have come so far.
+        heard: what has come so far.
     """
 
     def __init__(
@@ -65,24 +46,36 @@ class Reply(Generic[R]):
         self.id = id
         self.task_class = task_class
         self.asked = asked
+        self.heard = Heard() if asked else NOTHING
         self._kind = kind
         self._clock = clock
-        self._changed = threading.Condition() if asked else _NEVER
-        self._parts: deque[Any] = deque()
-        self.responses: list[Any] = []
-        self._lost: SwarmageError | None = None
-        self._progress: Progress | None = None
-        self._end: ReplyBody | None = None
-        self._callbacks: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
-        state = "waiting" if self._end is None else self._end.kind
-        return f"<reply to {self.task_class} {self.id}: {state}>"
+        end = self.heard.end
+        return f"<reply to {self.task_class} {self.id}: {'waiting' if end is None else end.kind}>"
 
     @property
     def done(self) -> bool:
         """Whether the task has ended."""
-        return self._end is not None
+        return self.heard.end is not None
+
+    @property
+    def responses(self) -> list[Any]:
+        """Those of several responses that have come so far."""
+        return self.heard.responses
+
+    def begun(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
+        """Wait until a worker has begun, and say whether one has; for a task inserted with ``acknowledge=True``.
+
+        Args:
+            timeout: seconds to wait; 0 to look only.
+        """
+        heard = self.heard
+        deadline = self._clock.monotonic() + timeout
+        with heard.changed, contextlib.suppress(ReplyTimeout):
+            while not heard.begun:
+                self._wait(deadline, timeout)
+        return heard.begun
 
     def result(self, timeout: float = DEFAULT_TIMEOUT, progress: Callable[[Progress], None] | None = None) -> R:
         """Return what the ability returned.
@@ -95,16 +88,17 @@ class Reply(Generic[R]):
             TaskFailed: the task is a dead letter; carries its error and remote traceback.
             ReplyTimeout: it has not ended in time; the reply can be waited for again.
         """
+        heard = self.heard
         deadline = self._clock.monotonic() + timeout
         told: Progress | None = None
         while True:
-            with self._changed:
-                while self._end is None and (progress is None or self._progress is told):
+            with heard.changed:
+                while heard.end is None and (progress is None or heard.progress is told):
                     self._wait(deadline, timeout)
-                end, news = self._end, self._progress
-            if progress is not None and news is not None and news is not told:
-                progress(news)
-                told = news
+                end, latest = heard.end, heard.progress
+            if progress is not None and latest is not None and latest is not told:
+                progress(latest)
+                told = latest
             if end is not None:
                 return self._open(end)
 
@@ -116,6 +110,7 @@ class Reply(Generic[R]):
         """Return the responses in order; then what the ability returned, unless it responded and returned None.
 
         Responses leave the drone together with the task's acknowledgement: all of them, once, when it has succeeded.
+        Those that the task sent ``at_once`` come earlier.
 
         Args:
             timeout: seconds to wait for each.
@@ -124,14 +119,14 @@ class Reply(Generic[R]):
             TaskFailed: the task is a dead letter.
             ReplyTimeout: nothing came in time.
         """
-        responded = False
+        heard, responded = self.heard, False
         while True:
             deadline = self._clock.monotonic() + timeout
-            with self._changed:
-                while not self._parts and self._end is None:
+            with heard.changed:
+                while not heard.parts and heard.end is None:
                     self._wait(deadline, timeout)
-                waiting, end = list(self._parts), self._end
-                self._parts.clear()
+                waiting, end = list(heard.parts), heard.end
+                heard.parts.clear()
             yield from waiting
             responded = responded or bool(waiting)
             if end is not None:
@@ -141,73 +136,46 @@ class Reply(Generic[R]):
                 return
 
     def __await__(self) -> Generator[Any, None, R]:
-        """Wait in a coroutine, for the default time; `asyncio.timeout` around it makes that shorter.
+        """Wait in a coroutine, until nothing has come for the default time; `asyncio.timeout` makes that shorter.
 
         Raises:
             TaskFailed: the task is a dead letter.
             ReplyTimeout: it has not ended in time.
         """
-        loop = asyncio.get_running_loop()
-        ended = loop.create_future()
+        return self._in_coroutine().__await__()
 
-        def tell() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(lambda: None if ended.done() else ended.set_result(None))
+    async def _in_coroutine(self) -> R:
+        async with contextlib.aclosing(self._news()) as coming:
+            async for _ in coming:
+                if self.heard.end is not None:
+                    return self._open(self.heard.end)
+        raise ReplyTimeout(self._too_late(DEFAULT_TIMEOUT))
 
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Return the responses in a coroutine, as `parts` does in a thread."""
+        given = 0
+        async with contextlib.aclosing(self._news()) as coming:
+            async for _ in coming:
+                while given < len(self.responses):
+                    yield self.responses[given]
+                    given += 1
+                if self.heard.end is not None:
+                    result = self._open(self.heard.end)
+                    if result is not None or not given:
+                        yield result
+                    return
+        raise ReplyTimeout(self._too_late(DEFAULT_TIMEOUT))
+
+    def _news(self) -> AsyncGenerator[None, None]:
         self._check_asked()
-        with self._changed:
-            if self._end is None:
-                self._callbacks.append(tell)
-            else:
-                ended.set_result(None)
-        timer = loop.call_later(DEFAULT_TIMEOUT, lambda: None if ended.done() else ended.set_result(None))
-        try:
-            yield from ended.__await__()
-        finally:
-            timer.cancel()
-        if self._lost is not None:
-            raise self._lost
-        if self._end is None:
-            raise ReplyTimeout(self._too_late(DEFAULT_TIMEOUT))
-        return self._open(self._end)
-
-    def deliver(self, body: ReplyBody) -> None:
-        """Take in what came; after the end, copies of it are ignored: the originator sees one result."""
-        with self._changed:
-            if self._end is not None:
-                return
-            match body.kind:
-                case "part":
-                    self._parts.append(body.value)
-                    self.responses.append(body.value)
-                case "progress":
-                    match body.value:
-                        case [int() | float() as done, int() | float() as total, str() as text]:
-                            self._progress = Progress(done, total, text)
-                case _:
-                    self._end = body
-            callbacks = self._callbacks if self._end is not None else []
-            self._changed.notify_all()
-        for callback in callbacks:
-            callback()
-
-    def abandon(self, error: SwarmageError) -> None:
-        """Wake whoever waits with an error: nothing will come any more."""
-        with self._changed:
-            if self._end is not None:
-                return
-            self._lost = error
-            callbacks, self._callbacks = self._callbacks, []
-            self._changed.notify_all()
-        for callback in callbacks:
-            callback()
+        return news(self.heard, DEFAULT_TIMEOUT)
 
     def _wait(self, deadline: float, timeout: float) -> None:
         self._check_asked()
-        if self._lost is not None:
-            raise self._lost
+        if self.heard.lost is not None:
+            raise self.heard.lost
         left = deadline - self._clock.monotonic()
-        if left <= 0 or not self._changed.wait(left):
+        if left <= 0 or not self.heard.changed.wait(left):
             raise ReplyTimeout(self._too_late(timeout))
 
     def _too_late(self, timeout: float) -> str:

@@ -5,18 +5,16 @@ From: bus, drone.presence.  To: your program, `swarmage status`.
 
 from __future__ import annotations
 
-import secrets
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from swarmage.bus import frames
 from swarmage.bus.bus import Bus
-from swarmage.bus.delivery import Delivery
-from swarmage.bus.subscription import Subscription
+from swarmage.client.asking import Asking
+from swarmage.client.orders import read_standing
 from swarmage.clock import Clock
 from swarmage.errors import ReplyTimeout, WireError
 from swarmage.wire.envelope import Wire
-from swarmage.wire.names import CONTROL, STATISTICS, reply_destination, task_class_of
+from swarmage.wire.names import CONTROL, STATE, STATISTICS, reply_destination, task_class_of
 from swarmage.wire.signing import HEADER
 
 ANSWER = 2.0
@@ -33,20 +31,24 @@ def status(bus: Bus, wire: Wire, timeout: float, clock: Clock) -> dict[str, Any]
     """
     figures = bus_figures(bus, timeout, clock)
     listeners = sum(topic["consumers"] for topic in figures["topics"] if topic["name"] == CONTROL)
-    with _Asking(bus, min(timeout, ANSWER), clock) as asking:
+    with Asking(bus, min(timeout, ANSWER), clock) as asking:
         asking.send(bus.send_frame(wire.note(CONTROL, {"say": "roll call", "reply_to": asking.answers})))
-        drones = _roll_call(wire, asking, listeners)
+        drones = roll_call(wire, asking, listeners)
+    orders = read_standing(bus, wire, timeout, clock).orders
     return {
         "bus": {"url": str(bus.address), **figures["bus"]},
         "queues": [{**queue, "task_class": task_class_of(queue["name"])} for queue in _visible(figures["queues"])],
         "drones": sorted(drones, key=lambda drone: str(drone["id"])),
         "silent_drones": max(0, listeners - len(drones)),
+        "paused": sorted(name for name, (paused, _) in orders.paused.items() if paused),
+        "concurrency": {name: count for name, (count, _) in orders.concurrency.items() if count is not None},
+        "cancelled": len(orders.cancelled),
     }
 
 
 def _visible(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return all queues but those of originators, which are nobody else's business."""
-    return [queue for queue in queues if not queue["name"].startswith(reply_destination(""))]
+    """Return all queues but those of originators, which are nobody else's business, and that of the orders."""
+    return [queue for queue in queues if not queue["name"].startswith(reply_destination("")) and queue["name"] != STATE]
 
 
 def bus_figures(bus: Bus, timeout: float, clock: Clock) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def bus_figures(bus: Bus, timeout: float, clock: Clock) -> dict[str, Any]:
     Raises:
         ReplyTimeout: the bus does not answer in time.
     """
-    with _Asking(bus, timeout, clock) as asking:
+    with Asking(bus, timeout, clock) as asking:
         asking.send(frames.encode("SEND", {"destination": STATISTICS, "reply-to": asking.answers}))
         answer = asking.next()
     if answer is None:
@@ -63,7 +65,8 @@ def bus_figures(bus: Bus, timeout: float, clock: Clock) -> dict[str, Any]:
     return dict(Wire.read_figures(answer.body))
 
 
-def _roll_call(wire: Wire, asking: _Asking, listeners: int) -> list[dict[str, Any]]:
+def roll_call(wire: Wire, asking: Asking, listeners: int) -> list[dict[str, Any]]:
+    """Collect what drones answer, until so many have, or the time is over."""
     drones: list[dict[str, Any]] = []
     while len(drones) < listeners:
         answer = asking.next()
@@ -76,40 +79,3 @@ def _roll_call(wire: Wire, asking: _Asking, listeners: int) -> list[dict[str, An
         if isinstance(note, dict) and "id" in note:
             drones.append(note)
     return drones
-
-
-class _Asking:
-    """A question, and a queue of its own for the answers, until the deadline."""
-
-    def __init__(self, bus: Bus, timeout: float, clock: Clock) -> None:
-        self._name = f"status.{secrets.token_hex(8)}"
-        self.answers = reply_destination(self._name)
-        self._bus = bus
-        self._clock = clock
-        self._timeout = timeout
-        self._deadline = clock.monotonic() + timeout
-        self._heard: SimpleQueue[Delivery] = SimpleQueue()
-
-    def __enter__(self) -> _Asking:
-        self._bus.subscribe(
-            Subscription(id=self._name, destination=self.answers, receive=self._receive, ack="auto", prefetch=1000)
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bus.unsubscribe(self._name)
-
-    def _receive(self, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            self._heard.put(delivery)
-
-    def send(self, frame: bytes) -> None:
-        """Ask."""
-        self._bus.connection(self._timeout).write(frame)
-
-    def next(self) -> Delivery | None:
-        """Return the next answer, None when the time is over."""
-        try:
-            return self._heard.get(timeout=max(0.0, self._deadline - self._clock.monotonic()))
-        except Empty:
-            return None

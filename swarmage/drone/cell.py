@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarmage.bus.bus import Bus
 from swarmage.clock import Clock
 from swarmage.drone.local_queue import Mailbox
 from swarmage.wire.envelope import Wire
+
+if TYPE_CHECKING:
+    from swarmage.drone.async_loop import EventLoop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Cell:
         bus: where progress goes at once; everything else goes through the drone.
         clock: where time comes from.
         started: where each worker says that it has started, or why it could not.
+        loop: where coroutines are performed, for an AsyncWorker.
+        slots: how many tasks at once the worker may perform, for an AsyncWorker.
     """
 
     mailbox: Mailbox
@@ -30,6 +35,8 @@ class Cell:
     bus: Bus
     clock: Clock
     started: SimpleQueue[tuple[Any, BaseException | None]]
+    loop: EventLoop | None = None
+    slots: int = 1
 
 
 starting: ContextVar[Cell | None] = ContextVar("starting", default=None)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from swarmage.abilities import Ability, unresolved_hints
+from swarmage.abilities import Ability
+from swarmage.annotations import unresolved
 from swarmage.drone.cell import Cell, starting
-from swarmage.drone.worker import MOST_CONCURRENCY, Worker
+from swarmage.drone.messages import Run
+from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError
+
+if TYPE_CHECKING:
+    from swarmage.drone.async_loop import EventLoop
 
 logger = logging.getLogger("swarmage.drone")
 
@@ -24,19 +30,22 @@ class Crew:
     Attributes:
         workers: the actors.
         abilities: what they are able to do, by task class.
-        able: how many of them are able to perform a task class.
+        able: how many tasks of a class they are able to perform at once.
     """
 
     def __init__(self, classes: Sequence[type[Worker]], concurrency: Mapping[str, int], cell: Cell) -> None:
         self._cell = cell
+        self._loop: EventLoop | None = None
         self._counts = _with_concurrency(classes, concurrency)
+        self._given = dict(self._counts)
+        self._leaving: list[Worker] = []
         self.workers: list[Worker] = []
         self.abilities: dict[str, Ability[..., Any]] = {}
         self.able: dict[str, int] = {}
         for worker_class, count in self._counts.items():
             for name, ability in worker_class.abilities.items():
                 self.abilities.setdefault(name, ability)
-                for parameter in unresolved_hints(ability):
+                for parameter in unresolved(ability.function):
                     logger.warning(
                         "%s: the annotation of %s names what is not imported, so nothing is converted to it",
                         name,
@@ -51,12 +60,12 @@ class Crew:
             ConfigError: one cannot be made or started; the message says which and why.
         """
         for worker_class, count in self._counts.items():
-            for _ in range(count):
+            for _ in range(1 if worker_class.on_loop else count):
                 self._start(worker_class)
 
     def _start(self, worker_class: type[Worker]) -> None:
         name = worker_class.__qualname__
-        token = starting.set(self._cell)
+        token = starting.set(self._cell_for(worker_class))
         try:
             ref = worker_class.start()
         except KeyboardInterrupt:
@@ -77,8 +86,78 @@ class Crew:
             raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
         self.workers.append(worker)
 
+    def _cell_for(self, worker_class: type[Worker]) -> Cell:
+        """Return the cell as a worker of this class sees it; the first one that needs the event loop starts it."""
+        if not worker_class.on_loop:
+            return self._cell
+        if self._loop is None:
+            from swarmage.drone.async_loop import EventLoop  # noqa: PLC0415 - a cell of threads needs no asyncio
+
+            self._loop = EventLoop()
+            self._loop.start()
+        return replace(self._cell, loop=self._loop, slots=self._counts[worker_class])
+
+    @property
+    def everybody(self) -> list[Worker]:
+        """All workers, and those that only finish what they do."""
+        return self.workers + self._leaving
+
+    def resize(self, wanted: Mapping[str, int]) -> bool:
+        """Start and stop workers until there are as many as wanted; say whether that changed anything.
+
+        Args:
+            wanted: how many, by the name of their class; of a class that is not named as many as at first.
+        """
+        changed = False
+        for worker_class, given in self._given.items():
+            before = self._counts[worker_class]
+            count = min(wanted.get(worker_class.__name__, given), worker_class.most_concurrency)
+            if worker_class.on_loop:
+                for worker in self.workers:
+                    if isinstance(worker, worker_class):
+                        worker.resize(count)
+            elif count > before:
+                count = before + self._start_more(worker_class, count - before)
+            elif count < before:
+                present = [worker for worker in self.workers if type(worker) is worker_class]
+                present.sort(key=lambda worker: len(worker.current_runs))  # the idle ones first
+                for worker in present[: before - count]:
+                    self._let_go(worker)
+            if count != before:
+                logger.info("%d workers %s, %d before", count, worker_class.__qualname__, before)
+                self._count(worker_class, count)
+                changed = True
+        return changed
+
+    def _start_more(self, worker_class: type[Worker], number: int) -> int:
+        """Start workers; return how many did."""
+        for started in range(number):
+            try:
+                self._start(worker_class)
+            except ConfigError as error:
+                logger.error("%s; so fewer are there than ordered", error)  # noqa: TRY400 - the message says it all
+                return started
+        return number
+
+    def _count(self, worker_class: type[Worker], count: int) -> None:
+        for name in worker_class.abilities:
+            self.able[name] += count - self._counts[worker_class]
+        self._counts[worker_class] = count
+
+    def _let_go(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self._leaving.append(worker)
+        worker.leave()
+
     def look_after(self, now: float) -> None:
         """Enforce time limits and replace workers that died of a message they were sent."""
+        if self._loop is not None:
+            self._loop.look(now)
+        for worker in tuple(self._leaving):
+            worker.limit.enforce(now)
+            if not worker.actor_ref.is_alive():
+                worker.give_up()
+                self._leaving.remove(worker)
         for worker in tuple(self.workers):
             worker.limit.enforce(now)
             if worker.actor_ref.is_alive():
@@ -92,10 +171,22 @@ class Crew:
             else:
                 self.workers.remove(worker)
 
+    def overrun(self, now: float) -> list[Run]:
+        """Hand in what is over its hard limit and has not ended; return it."""
+        over = []
+        for worker in self.everybody:
+            for run in worker.current_runs if worker.has_hard_limit else ():
+                if run.must_end is not None and now >= run.must_end:
+                    worker.overrun(run)
+                    over.append(run)
+        return over
+
     def stop(self) -> None:
-        """Let all workers go when they have finished what they do."""
+        """Let all workers go when they have finished what they do; coroutines that still run are cancelled."""
         for worker in self.workers:
             worker.leave()
+        if self._loop is not None:
+            self._loop.stop()
 
 
 def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:
@@ -107,8 +198,9 @@ def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str,
             raise ConfigError(
                 f"there is no Worker class {name!r} to give a concurrency; there are: {', '.join(by_name)}"
             )
-        if not 1 <= count <= MOST_CONCURRENCY:
-            raise ConfigError(f"the concurrency of {name} must be 1 to {MOST_CONCURRENCY}, not {count}")
+        most = by_name[name].most_concurrency
+        if not 1 <= count <= most:
+            raise ConfigError(f"the concurrency of {name} must be 1 to {most}, not {count}")
     for worker_class in classes:
         if not worker_class.abilities:
             raise AbilityError(f"{worker_class.__qualname__} has no abilities; declare its methods with @ability")

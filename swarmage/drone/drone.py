@@ -17,22 +17,33 @@ import pykka
 
 from swarmage.bus.bus import Bus
 from swarmage.bus.connection import Connection
-from swarmage.bus.subscription import Subscription
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.drone.cell import Cell
+from swarmage.drone.control import Control
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Flush, Letter, Lost, RollCall, Suspect, Suspected, Tick, Unread
+from swarmage.drone.messages import (
+    DrainAsked,
+    Flush,
+    Letter,
+    Lost,
+    Ordered,
+    RollCall,
+    Run,
+    Suspect,
+    Suspected,
+    Tick,
+    Unread,
+)
 from swarmage.drone.presence import Presence
 from swarmage.drone.quarantine import Quarantine
-from swarmage.drone.taking import Taking
+from swarmage.drone.sharing import Sharing
 from swarmage.drone.worker import Worker
-from swarmage.errors import ConfigError, SwarmageError
+from swarmage.errors import BusError, ConfigError, SwarmageError
 from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.wire.envelope import Wire
-from swarmage.wire.names import CONTROL
 
 logger = logging.getLogger("swarmage.drone")
 
@@ -59,6 +70,7 @@ class Drone(pykka.ThreadingActor):
             that was started in this folder.
         concurrency: actors per class in this drone, by the class's name, instead of the class's own.
         grace: seconds that tasks have to finish when the drone is stopped.
+        on_drain: called in the drone's thread when `swarmage drain` asks it to leave; by default it stops.
         alone: told which task runs alone, because a drone was lost while it was there; an empty text when it has ended.
         overrun: told which task overran its hard limit, when the drone has left because of it: end the process then.
 
@@ -81,6 +93,7 @@ class Drone(pykka.ThreadingActor):
         passcode: str = "",
         concurrency: Mapping[str, int] | None = None,
         grace: float = GRACE,
+        on_drain: Callable[[], None] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         alone: Callable[[str], None] = lambda task: None,
         overrun: Callable[[str], None] = lambda task: None,
@@ -97,18 +110,22 @@ class Drone(pykka.ThreadingActor):
         wire = Wire(load_key(create=True), clock)
         self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, started=SimpleQueue())
         self._crew = Crew(workers, concurrency or {}, self._cell)
-        self._taking = Taking(self._cell, self._crew.abilities, self._crew.able, workers)
-        self._quarantine = Quarantine(self._cell, self._taking, alone)
-        self._overrun: str | None = None
-        self._tell_overrun = overrun
         self._finalizer = Finalizer(self._cell, self._crew.abilities, random.Random())  # noqa: S311 - spreads retries
         self.name = f"{socket.gethostname()}-{os.getpid()}-{self.actor_urn[-6:]}"
-        self._presence = Presence(self.name, self._cell, self._bus)
+        self._presence = Presence(self.name, self._cell)
+        self._control = Control(self._cell, self._crew, self._presence, self._finalizer)
+        self._subscribing = self._control.subscribing
+        self._sharing = Sharing(self._cell, self._subscribing, workers)
+        self._quarantine = Quarantine(self._cell, self._subscribing, alone)
+        self._overrun: str | None = None
+        self._tell_overrun = overrun
+        self._on_drain = on_drain or self.stop
         self._bus.on_lost = self._tell_lost
         self._bus.start(CONNECT_TIMEOUT)
         try:
             self._crew.start()
-        except ConfigError:
+            self._control.start()
+        except (ConfigError, BusError):
             self._crew.stop()
             self._bus.stop()
             raise
@@ -131,9 +148,8 @@ class Drone(pykka.ThreadingActor):
 
     def on_start(self) -> None:
         """Subscribe: from here on tasks come in."""
-        self._bus.subscribe(Subscription(id="control", destination=CONTROL, receive=self._presence.receive, ack="auto"))
-        self._taking.start()
-        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._taking.task_classes)))
+        self._subscribing.start()
+        logger.info("drone %s performs %s", self.name, ", ".join(sorted(self._subscribing.task_classes)))
 
     # running
 
@@ -150,46 +166,45 @@ class Drone(pykka.ThreadingActor):
                 self._finalizer.suspect(message)
             case Suspect(run):
                 self._quarantine.admit(run)
-            case RollCall():
-                self._presence.answer(message, self._crew.workers)
+            case RollCall(reply_to):
+                self._presence.answer(reply_to, self._crew.workers, self._subscribing.paused)
+            case Ordered():
+                self._control.on_ordered(message)
+            case DrainAsked(reply_to):
+                logger.info("drone %s is asked to drain", self.name)
+                self._presence.say_goodbye(reply_to)
+                self._on_drain()
             case Lost(connection):
                 self._let_go(connection)
             case _:
                 logger.warning("drone %s was sent %r, which it does not know", self.name, type(message).__name__)
 
     def _flush(self) -> None:
-        if self._taking.leaves_some:
-            self._taking.make_room()
+        if self._sharing.leaves_some:
+            self._sharing.make_room()
         finished = self._mailbox.drain_finished()
         self._finalizer.finalize(finished)
-        self._taking.observe(run for run, _ in finished)
+        self._subscribing.observe([run for run, _ in finished])
         self._quarantine.look()
 
     def _tick(self) -> None:
         """Look after what no message tells of."""
         now = self._clock.monotonic()
         self._crew.look_after(now)
-        self._taking.look()
+        self._control.tick()
+        self._sharing.look()
         self._quarantine.look()
         if self._overrun is None:
-            self._look_for_overrun(now)
+            over = self._crew.overrun(now)
+            if over:
+                self._leave_with(over)
 
-    def _look_for_overrun(self, now: float) -> None:
-        """Leave with what is over its hard limit: nothing but the end of its process ends its thread."""
-        over = [
-            (worker, run)
-            for worker in self._crew.workers
-            for run in worker.current_runs
-            if run.must_end is not None and now >= run.must_end
-        ]
-        if not over:
-            return
-        self._overrun = ", ".join(f"{run.task.task_class} {run.tree.task.id}" for _, run in over)
+    def _leave_with(self, over: Sequence[Run]) -> None:
+        """Leave with what is over its hard limit: nothing but the end of its process ends it."""
+        self._overrun = ", ".join(f"{run.task.task_class} {run.tree.task.id}" for run in over)
         logger.error("over the hard limit: %s; this drone leaves, and its process with it", self._overrun)
-        for worker, run in over:
-            worker.overrun(run)
         self._drain(min(self._grace, OVERRUN_GRACE))
-        self._finalizer.force([run.tree.root for _, run in over])
+        self._finalizer.force([run.tree.root for run in over])
         self._bus.stop()
         self._tell_overrun(self._overrun)
         if self.actor_ref.is_alive():
@@ -197,7 +212,7 @@ class Drone(pykka.ThreadingActor):
 
     def _let_go(self, connection: Connection) -> None:
         """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
-        for task_class in self._taking.task_classes:
+        for task_class in self._subscribing.task_classes:
             self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
         self._quarantine.forget(connection)
 
@@ -211,7 +226,7 @@ class Drone(pykka.ThreadingActor):
         self._bus.stop()
 
     def _drain(self, grace: float) -> None:
-        self._taking.stop()
+        self._subscribing.stop()
         self._quarantine.close()
         self._bus.give_back([run.tree.delivery for run in self._mailbox.close()])
         deadline = self._clock.monotonic() + grace
@@ -220,7 +235,7 @@ class Drone(pykka.ThreadingActor):
             envelope = self._mailbox.get()
             if isinstance(envelope.message, Flush):
                 self._finalizer.finalize(self._mailbox.drain_finished())
-            elif isinstance(envelope.message, Tick | Unread | Suspected | Suspect | RollCall):
+            elif isinstance(envelope.message, Tick | Unread | Suspected | Suspect | RollCall | Ordered):
                 self.on_receive(envelope.message)
             elif envelope.reply_to is not None:
                 later.append(envelope)

@@ -21,9 +21,10 @@ from swarmage.abilities import Ability
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
+from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
 from swarmage.drone.decision import Again, Bury, Drop, decide
-from swarmage.drone.messages import Branch, Run, Suspected, Tree, Unread
+from swarmage.drone.messages import CANCELLATION, CANCELLED, Run, Suspected, Tree, Unread
 from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
 from swarmage.errors import ConnectionLost, TaskTimeout
 from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Skipped, Succeeded, Unsuccessful
@@ -72,9 +73,13 @@ class Finalizer:
                 self._write({tree.delivery.connection: [step]})
 
     def bury(self, unread: Unread) -> None:
-        """Move a message that is no task for this drone to the dead letters."""
+        """Move a message that is no task for this drone to the dead letters; a cancelled task is only answered."""
         delivery, task = unread.delivery, unread.task
-        messages = [self._dead(delivery, unread.reason, unread.failure, task)]
+        messages = []
+        if task is not None and unread.reason == CANCELLED:
+            logger.info("task %s %s is cancelled", *_name(task))
+        else:
+            messages.append(self._dead(delivery, unread.reason, unread.failure, task))
         if task is not None:
             messages += self._reply(task, unread.failure)
         self._write({delivery.connection: [self._step(delivery, messages)]})
@@ -129,6 +134,9 @@ class Finalizer:
 
     def _fail(self, tree: Tree, ending: Unsuccessful) -> list[Message]:
         task, failure = tree.task, ending.failure
+        if ending is CANCELLATION:
+            logger.info("task %s %s is cancelled in attempt %d", *_name(task), task.attempt)
+            return self._reply(task, failure)
         what = f"{failure.kind}: {failure.message[:200]}"
         policy = self._abilities[task.task_class].policy.with_own(task.retries, task.backoff)
         match decide(task, ending, policy, self._clock.wall(), self._rng):

@@ -6,6 +6,8 @@ From: performing.  To: local_queue.
 from __future__ import annotations
 
 import math
+import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,14 +41,20 @@ class Helping(Performing):
         run = self._run
         return () if run is None else (run,)
 
-    def checkpoint(self) -> None:
-        """End this task if its time is over: cheap, for a loop that would be long in noticing otherwise.
+    def _check_time(self, now: float) -> None:
+        self.limit.check(now)
 
-        Raises:
-            TaskTimeout: it is over its timeout or its deadline.
-        """
-        _, cell = self._current()
-        self.limit.check(cell.clock.monotonic())
+    def cancel(self, task_id: str) -> bool:
+        """See `Performing.cancel`; in a thread it strikes at the next line of Python."""
+        run = self._run
+        if run is None or self._cell is None or run.tree.task.id != task_id:
+            return False
+        return self.limit.cancel(run, self._cell.clock.monotonic())
+
+    def stack_of(self, run: Run) -> str:
+        """See `Performing.stack_of`."""
+        frame = sys._current_frames().get(self.limit.thread)
+        return "" if frame is None or self._run is not run else "".join(traceback.format_stack(frame))
 
     def _current(self) -> tuple[Run, Cell]:
         if self._run is None or self._cell is None:

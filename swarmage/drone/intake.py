@@ -12,7 +12,18 @@ import msgspec
 from swarmage.bus.delivery import Delivery
 from swarmage.clock import Clock
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Letter, Run, Suspect, Suspected, Tree, Unread
+from swarmage.drone.messages import (
+    CANCEL_FAILURE,
+    CANCELLED,
+    EXPIRED,
+    Letter,
+    Run,
+    Suspect,
+    Suspected,
+    Tree,
+    Unread,
+)
+from swarmage.drone.standing import NONE, Standing
 from swarmage.errors import BadSignature, Unreadable
 from swarmage.outcome import Failure
 from swarmage.task import Task
@@ -24,7 +35,14 @@ class Intake:
     """The way in for one subscription."""
 
     def __init__(
-        self, mailbox: Mailbox, wire: Wire, clock: Clock, *, extra: bool = False, crashes: int | None = None
+        self,
+        mailbox: Mailbox,
+        wire: Wire,
+        clock: Clock,
+        *,
+        extra: bool = False,
+        crashes: int | None = None,
+        standing: Standing = NONE,
     ) -> None:
         """Begin with nothing.
 
@@ -34,12 +52,14 @@ class Intake:
             clock: says which come too late.
             extra: whether this is the extra subscription of a quick task class.
             crashes: how often a drone may be lost with a task of this class; None = any number.
+            standing: says which are cancelled.
         """
         self._mailbox = mailbox
         self._wire = wire
         self._clock = clock
         self._extra = extra
         self._crashes = crashes
+        self._standing = standing
 
     def receive(self, deliveries: list[Delivery]) -> None:
         """Put what can be read into the lanes, under one lock, and tell the drone of the rest."""
@@ -54,7 +74,7 @@ class Intake:
         if runs:
             self._mailbox.put_runs(runs)
 
-    def _read(self, delivery: Delivery, now: float) -> Run | Unread | Suspected | Suspect:
+    def _read(self, delivery: Delivery, now: float) -> Run | Unread | Suspected | Suspect:  # noqa: PLR0911 - one a line
         headers = delivery.headers
         try:
             task = self._wire.read_task(headers["destination"], delivery.body, headers.get(HEADER))
@@ -66,7 +86,9 @@ class Intake:
             late = f"not begun within {task.expires:g} s of its insert"
             return Unread(delivery, "expired", Failure("Expired", late), task)
         if task.deadline is not None and now >= task.deadline:
-            return Unread(delivery, "expired", Failure("Expired", "its deadline had passed before it was begun"), task)
+            return Unread(delivery, EXPIRED.reason, EXPIRED.failure, task)
+        if self._standing.cancelled and self._standing.cancelled.get(task.id, 0.0) > now:
+            return Unread(delivery, CANCELLED, CANCEL_FAILURE, task)
         if task.suspect or "delivery-count" in headers:
             return self._judge(delivery, task)
         return Run(task, Tree(delivery, task), extra=self._extra)

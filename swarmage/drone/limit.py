@@ -1,4 +1,4 @@
-"""The time one attempt may take, in a thread that cannot be killed.
+"""The time one attempt may take, and its end when it is cancelled, in a thread that cannot be killed.
 
 The drone looks at its workers ten times a second and raises `TaskTimeout` in the thread of one that is over its time.
 It strikes at the next line of Python, so not while the task waits inside a call to C, such as a read without a timeout:
@@ -10,14 +10,19 @@ from __future__ import annotations
 import ctypes
 import threading
 from dataclasses import replace
+from typing import Any
 
+from swarmage.abilities import Ability
 from swarmage.clock import Clock
-from swarmage.errors import TaskTimeout
+from swarmage.errors import TaskCancelled, TaskTimeout
 from swarmage.outcome import Failed
 from swarmage.task import Task
 
 AGAIN = 1.0
 """Seconds until it strikes again in a task that has caught it."""
+
+CANCEL_AGAIN = 5.0
+"""Seconds that a cancelled task has to clean up in before it is struck again."""
 
 
 class TimeLimit:
@@ -27,11 +32,20 @@ class TimeLimit:
         self._lock = threading.Lock()
         self._deadline: float | None = None
         self._armed = False  # a limit is set, or was and may have struck; the worker's thread alone looks at it
-        self._thread = 0
+        self.thread = 0  # the worker's, once it has begun a task
+        self.run: object = (
+            None  # whose lines the thread is in, when it is in any; changed only while `_inside` is false
+        )
+        self._inside = False  # set by the worker's thread alone
+        self._struck = False  # `cancel` was called; set under the lock, before it looks at `_inside`
+        self._cancelled: object = None
+        self._quiet_until = 0.0
 
-    def begin(self, seconds: float | None, clock: Clock) -> float | None:
+    def begin(self, seconds: float | None, clock: Clock, run: object = None) -> float | None:
         """Start the limit of a task; return what `resume` takes for the task that waits for this one."""
         outer = self.suspend()
+        self.run = run
+        self.thread = self.thread or threading.get_ident()
         self.resume(clock.monotonic() + seconds if seconds is not None else None)
         return outer
 
@@ -40,11 +54,14 @@ class TimeLimit:
 
         Raises:
             TaskTimeout: it had just been enforced.
+            TaskCancelled: the task had just been cancelled.
         """
-        if not self._armed:
+        self._inside = False  # before looking: `cancel` sets the other first and looks at this then
+        if not (self._armed or self._struck):
             return None
         with self._lock:
             left, self._deadline = self._deadline, None
+            self._struck = False
         _checkpoint()
         self._armed = False
         return left
@@ -54,8 +71,8 @@ class TimeLimit:
         self._armed = deadline is not None
         if deadline is not None:
             with self._lock:
-                self._thread = threading.get_ident()
                 self._deadline = deadline
+        self._inside = True
 
     def check(self, now: float) -> None:
         """Raise in a task that asks and is over its time. Called by the worker.
@@ -74,8 +91,23 @@ class TimeLimit:
             if self._deadline is None or now < self._deadline:
                 return False
             self._deadline = now + AGAIN  # a task may catch it, and go on
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TaskTimeout))
+            self._raise(TaskTimeout)
             return True
+
+    def cancel(self, run: object, now: float) -> bool:
+        """Raise `TaskCancelled` in the worker's thread if it is in the run's own lines. Called by the drone."""
+        with self._lock:
+            if self._cancelled is run and now < self._quiet_until:
+                return False
+            self._struck = True
+            if not self._inside or self.run is not run:
+                return False
+            self._cancelled, self._quiet_until = run, now + CANCEL_AGAIN
+            self._raise(TaskCancelled)
+            return True
+
+    def _raise(self, error: type[Exception]) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), ctypes.py_object(error))
 
 
 def seconds_for(task: Task, timeout: float | None, clock: Clock) -> float | None:
@@ -86,12 +118,14 @@ def seconds_for(task: Task, timeout: float | None, clock: Clock) -> float | None
     return left if timeout is None else min(timeout, left)
 
 
-def timed_out(outcome: Failed, task: Task, timeout: float | None, clock: Clock) -> Failed:
+def timed_out(outcome: Failed, task: Task, ability: Ability[..., Any], clock: Clock) -> Failed:
     """Return the outcome of a task that `TaskTimeout` has ended, with words that say which limit it was."""
     if task.deadline is not None and clock.wall() >= task.deadline:
         message = "its deadline passed while it was performed"
-    elif timeout is not None:
-        message = f"longer than its timeout of {timeout:g} s"
+    elif ability.timeout is not None:
+        message = f"longer than its timeout of {ability.timeout:g} s"
+    elif ability.awaited and ability.hard_timeout is not None:
+        message = f"longer than its hard_timeout of {ability.hard_timeout:g} s"
     else:
         return outcome  # it raised that itself
     return replace(outcome, failure=replace(outcome.failure, message=message))

@@ -17,9 +17,10 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.drone.branch import Branch
 from swarmage.drone.finished import Finished
 from swarmage.drone.lane import Lane, next_run
-from swarmage.drone.messages import TICK, Branch, Envelope, Run, Tree
+from swarmage.drone.messages import TICK, Envelope, Run, Tree
 
 if TYPE_CHECKING:
     from swarmage.drone.worker_inbox import WorkerInbox

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from swarmage.bus.delivery import Delivery
-from swarmage.outcome import Failure, Outcome, Skipped, Unsuccessful
+from swarmage.outcome import Failure, Outcome, Rejected, Unsuccessful
 from swarmage.task import Task
 from swarmage.wire.message import Message
+
+CANCELLED = "cancelled"
+"""The one reason that makes no dead letter."""
+
+CANCEL_FAILURE = Failure("TaskCancelled", "it was cancelled before it had ended")
+
+CANCELLATION = Rejected(CANCELLED, CANCEL_FAILURE)
+"""The ending of a cancelled tree. Itself, and no other that looks like it: a task may give any reason."""
+
+EXPIRED = Rejected("expired", Failure("Expired", "its deadline had passed before it was begun"))
 
 
 class Tree:
@@ -47,37 +57,6 @@ class Tree:
         return None if self.ending is None else self.ending.failure
 
 
-class Branch(Tree):
-    """A local task whose failure is its parent's to handle, and all local tasks that came of it.
-
-    Attributes:
-        parent: the tree or branch it grows on, of which it counts as one task.
-        local: the handle, which learns the outcome when the last task of the branch has ended.
-        outcome: how its first task ended.
-    """
-
-    __slots__ = ("local", "outcome", "parent")
-
-    parent: Tree
-
-    def __init__(self, parent: Tree, local: Local) -> None:
-        super().__init__(parent.delivery, parent.task)
-        self.open = 0
-        self.parent = parent
-        self.local = local
-        self.outcome: Outcome = Skipped()
-
-    @property
-    def root(self) -> Tree:
-        """The tree it is of."""
-        return self.parent.root
-
-    @property
-    def failure(self) -> Failure | None:
-        """Why none of its tasks needs to be begun any more, if so."""
-        return super().failure or self.parent.failure
-
-
 class Run:
     """One task on its way through a cell.
 
@@ -91,13 +70,18 @@ class Run:
         sends: what it wants sent; owned by the worker until the run is finished.
         steps: how many local tasks and inserts it made so far.
         size: bytes of what it wants sent.
+        parts: how many responses it gave so far.
+        began: when a worker began it, on the monotonic clock; 0 before.
         seconds: how long it took.
         ended: it was handed in with its outcome.
         extra: it came by the extra subscription of a quick task class.
         must_end: when it is over its hard limit, on the monotonic clock; None for no such limit.
     """
 
-    __slots__ = ("ended", "extra", "local", "must_end", "path", "seconds", "sends", "size", "steps", "task", "tree")
+    __slots__ = (
+        "began", "ended", "extra", "local", "must_end", "parts", "path", "seconds", "sends", "size", "steps", "task",
+        "tree",
+    )  # fmt: skip
 
     reply_to = None
 
@@ -110,6 +94,8 @@ class Run:
         self.sends: list[Message] | None = None
         self.steps = 0
         self.size = 0
+        self.parts = 0
+        self.began = 0.0
         self.seconds = 0.0
         self.ended = False
         self.must_end: float | None = None
@@ -193,6 +179,26 @@ class Tick(NamedTuple):
 
 class RollCall(NamedTuple):
     """To the drone: somebody asks who is there.
+
+    Attributes:
+        reply_to: where the answer goes.
+    """
+
+    reply_to: str
+
+
+class Ordered(NamedTuple):
+    """To the drone: there are standing orders.
+
+    Attributes:
+        changed: they have been changed, and not been read yet.
+    """
+
+    changed: bool = False
+
+
+class DrainAsked(NamedTuple):
+    """To the drone: it is to leave.
 
     Attributes:
         reply_to: where the answer goes.

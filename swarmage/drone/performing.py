@@ -12,54 +12,18 @@ from typing import Any, ClassVar
 import msgspec
 
 from swarmage.abilities import Ability
+from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Branch, Local, Run
+from swarmage.drone.local_task import LocalTask
+from swarmage.drone.messages import CANCELLATION, Local, Run
 from swarmage.drone.sending import add
-from swarmage.errors import (
-    AbilityError,
-    ConnectionLost,
-    TaskFailed,
-    TreeTooLarge,
-)
-from swarmage.outcome import Crashed, Discarded, Failed, Outcome, Rejected, Succeeded
+from swarmage.drone.telling import Telling
+from swarmage.errors import AbilityError, SwarmageError, TaskCancelled, TreeTooLarge
+from swarmage.outcome import Outcome
 from swarmage.task import Task
-from swarmage.wire.envelope import ReplyBody
-
-PROGRESS_EVERY = 0.1
-"""Seconds between two progress messages: what a person can see."""
 
 
-class LocalTask:
-    """The handle of a local task."""
-
-    def __init__(self, worker: Performing, local: Local) -> None:
-        self._worker = worker
-        self._local = local
-
-    def result(self, timeout: float = 3600.0) -> Any:
-        """Return what the local task returned.
-
-        The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
-
-        Raises:
-            TaskFailed: it failed, and with it the tree, so that it is no use going on; after `try_local` it is yours
-                to go on or to let it through.
-            DeadlineExceeded: it has not ended in `timeout` seconds.
-        """
-        self._worker._wait_for(self._local, timeout)
-        ending = self._local.outcome
-        match ending:
-            case Succeeded(result):
-                return result
-            case Failed(failure) | Rejected(_, failure) | Discarded(failure) | Crashed(failure):
-                error = TaskFailed(failure.kind, failure.message, failure.traceback)
-                error.ending = ending
-                raise error
-            case _:
-                raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")
-
-
-class Performing:
+class Performing(Telling):
     """The part of a Worker that its abilities use. Owned by the worker's thread.
 
     Attributes:
@@ -76,7 +40,6 @@ class Performing:
     def __init__(self, cell: Cell | None) -> None:
         self._cell = cell  # before pykka asks for the inbox, which is the cell's
         super().__init__()
-        self._last_progress = 0.0
 
     @property
     def current_runs(self) -> Sequence[Run]:
@@ -164,47 +127,31 @@ class Performing:
         add(run, cell.wire.task(task))
         return id_
 
-    def respond(self, value: Any) -> None:
-        """Send one of several responses to the originator, if there is one; it leaves with the acknowledgement.
-
-        Raises:
-            NotEncodable: the value cannot be carried.
-        """
-        run, cell = self._current()
-        root = run.tree.task
-        if root.originator is not None:
-            part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value)
-            add(run, cell.wire.reply(root.originator, part))
-
-    def progress(self, done: float, total: float, text: str = "") -> None:
-        """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
-        run, cell = self._current()
-        now = cell.clock.monotonic()
-        root = run.tree.task
-        if root.originator is None or (now - self._last_progress < PROGRESS_EVERY and done < total):
-            return
-        self._last_progress = now
-        body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
-        message = cell.wire.reply(root.originator, body)
-        try:
-            run.tree.root.delivery.connection.write(cell.bus.send_frame(message))
-        except ConnectionLost:
-            return  # a lost connection shows elsewhere; progress is not worth a failure
-
     def checkpoint(self) -> None:
-        """End this task if its time is over: cheap, for a loop that would be long in noticing otherwise.
+        """End this task if it is cancelled or its time is over: cheap, for a loop that would be long in noticing.
 
         Raises:
+            TaskCancelled: it is cancelled.
             TaskTimeout: it is over its timeout or its deadline.
         """
-        raise NotImplementedError
+        run, cell = self._current()
+        if run.tree.root.ending is CANCELLATION:
+            raise TaskCancelled
+        self._check_time(cell.clock.monotonic())
 
-    def _current(self) -> tuple[Run, Cell]:
-        """Return what is being performed, by whoever calls.
+    def cancel(self, task_id: str) -> bool:
+        """End what is being performed for a cancelled task as soon as it can be; say if that was tried now.
 
-        Raises:
-            SwarmageError: nothing is.
+        The drone calls it again and again until the task has ended. Without a way to end it, it runs to its end.
         """
+        return False
+
+    def stack_of(self, run: Run) -> str:
+        """Return where in its code a run is now, in the form of a traceback; empty when that cannot be said."""
+        return ""
+
+    def _check_time(self, now: float) -> None:
+        """Raise `TaskTimeout` if what is being performed is over its time."""
         raise NotImplementedError
 
     def _pass_on(self, run: Run) -> None:
@@ -218,6 +165,15 @@ class Performing:
             DeadlineExceeded: it has not in `timeout` seconds.
         """
         raise NotImplementedError
+
+    async def _await(self, local: Local, timeout: float) -> None:
+        """Return when a local task has ended, in a coroutine.
+
+        Raises:
+            DeadlineExceeded: it has not in `timeout` seconds.
+            SwarmageError: this worker performs no coroutines.
+        """
+        raise SwarmageError(f"{type(self).__qualname__} is no AsyncWorker: wait for {local.task_class} with result()")
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         """Hand a run in with its outcome: once, whatever goes wrong."""

@@ -16,10 +16,13 @@ from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
 from swarmage.drone.messages import Run
-from swarmage.drone.taking import Taking
+from swarmage.drone.subscribing import Subscribing
 from swarmage.errors import BusError
 
 logger = logging.getLogger("swarmage.drone")
+
+ALONE = "suspect"
+"""The reason for which nothing is taken beside one."""
 
 PATIENCE = 10.0
 """Seconds to wait for what already runs to end; then the suspect is begun beside it, and nothing else is."""
@@ -30,32 +33,34 @@ RECEIPT_TIMEOUT = 5.0
 class Quarantine:
     """The suspect of one drone, if it has one. Owned by the drone's thread."""
 
-    def __init__(self, cell: Cell, taking: Taking, tell: Callable[[str], None]) -> None:
+    def __init__(self, cell: Cell, subscribing: Subscribing, tell: Callable[[str], None]) -> None:
         """Begin without a suspect.
 
         Args:
             cell: the drone's.
-            taking: what is paused meanwhile.
+            subscribing: what is paused meanwhile.
             tell: told what runs alone when it is begun, and an empty text when it has ended.
         """
         self._cell = cell
         self._mailbox = cell.mailbox
         self._bus = cell.bus
         self._clock = cell.clock
-        self._taking = taking
+        self._subscribing = subscribing
         self._tell = tell
         self._run: Run | None = None
         self._begun = False
         self._since = 0.0
 
     def admit(self, run: Run) -> None:
-        """Take a suspect in, if there is none yet; else it goes back for others, or for later."""
-        if self._run is not None or not self._mailbox.accepting:
+        """Take a suspect in, if there is none yet and its class is taken; else it goes back for others or later."""
+        paused = run.task.task_class in self._subscribing.paused
+        if self._run is not None or paused or not self._mailbox.accepting:
             self._bus.give_back([run.tree.delivery])
             return
         self._run, self._begun, self._since = run, False, self._clock.monotonic()
-        self._taking.stop()
-        self._taking.give_back_waiting()
+        self._subscribing.spared = run
+        for task_class in self._subscribing.task_classes:
+            self._subscribing.pause(task_class, ALONE)
         self.look()
 
     def look(self) -> None:
@@ -64,7 +69,7 @@ class Quarantine:
         if run is None:
             return
         if self._begun:
-            if run.tree.open == 0 and not self._mailbox.is_here(run.task.id):
+            if not self._mailbox.is_here(run.task.id):
                 self._leave()
             return
         late = self._clock.monotonic() - self._since > PATIENCE
@@ -99,9 +104,9 @@ class Quarantine:
     def _leave(self) -> None:
         if self._begun:
             self._tell("")
-        self._run = None
-        if self._mailbox.accepting:
-            self._taking.start()
+        self._run = self._subscribing.spared = None
+        for task_class in self._subscribing.task_classes:
+            self._subscribing.resume(task_class, ALONE)
 
     def forget(self, connection: Connection) -> None:
         """Forget a suspect that was not begun before its connection was lost: the bus delivers it again."""

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 
 import pykka
 
-from swarmage.abilities import Ability, abilities_of
+from swarmage.abilities import Ability, abilities_of, check_kind
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of, last_words, outcome_of
 from swarmage.drone.helping import Helping
 from swarmage.drone.limit import seconds_for, timed_out
-from swarmage.drone.messages import Run
+from swarmage.drone.messages import EXPIRED, Run
 from swarmage.drone.sending import answer
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
@@ -46,16 +46,23 @@ class Worker(Helping, pykka.ThreadingActor):
     isolation: ClassVar[str] = "thread"
     abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
 
+    most_concurrency: ClassVar[int] = MOST_CONCURRENCY
+    has_hard_limit: ClassVar[bool] = False
+    on_loop: ClassVar[bool] = False  # one actor performs `concurrency` tasks at once, on the cell's event loop
+
     use_daemon_thread = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         name = cls.__qualname__
-        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= MOST_CONCURRENCY:
-            raise AbilityError(f"{name}.concurrency must be 1 to {MOST_CONCURRENCY}, not {cls.concurrency!r}")
+        if type(cls.concurrency) is not int or not 1 <= cls.concurrency <= cls.most_concurrency:
+            raise AbilityError(f"{name}.concurrency must be 1 to {cls.most_concurrency}, not {cls.concurrency!r}")
         if cls.isolation != "thread":
             raise AbilityError(f"{name}.isolation must be 'thread' in this version, not {cls.isolation!r}")
         cls.abilities = types.MappingProxyType(abilities_of(cls))
+        cls.has_hard_limit = any(one.hard_timeout is not None for one in cls.abilities.values())
+        for one in cls.abilities.values():
+            check_kind(name, one, on_loop=cls.on_loop)
 
     def __init__(
         self,
@@ -108,6 +115,9 @@ class Worker(Helping, pykka.ThreadingActor):
         """End `work`, from any thread."""
         self._terminated.put(None)
 
+    def resize(self, slots: int) -> None:
+        """Perform so many tasks at once from now on, if this is a worker that performs several."""
+
     def leave(self) -> None:
         """Stop when what is being performed is done; safe to call on a worker that is gone."""
         with contextlib.suppress(pykka.ActorDeadError):
@@ -138,10 +148,13 @@ class Worker(Helping, pykka.ThreadingActor):
             self.on_start()
         except BaseException as raised:  # noqa: BLE001 - pykka would log it and nobody would know
             error = raised
-            self.actor_stopped.set()
-            pykka.ActorRegistry.unregister(self.actor_ref)
+            self._retire()
         if self._cell is not None:
             self._cell.started.put((self, error))
+
+    def _retire(self) -> None:
+        self.actor_stopped.set()
+        pykka.ActorRegistry.unregister(self.actor_ref)
 
     def _handle_receive(self, message: Any) -> Any:
         if type(message) is not Run:
@@ -171,8 +184,9 @@ class Worker(Helping, pykka.ThreadingActor):
         seconds = ability.timeout
         if run.task.deadline is not None:
             seconds = seconds_for(run.task, seconds, cell.clock)
-        outer = self.limit.begin(seconds, cell.clock)
-        started = cell.clock.monotonic()
+        waiting = self._run
+        outer = self.limit.begin(seconds, cell.clock, run)
+        started = run.began = cell.clock.monotonic()
         if ability.hard_timeout is not None:
             run.must_end = started + ability.hard_timeout
         self._run = run
@@ -184,6 +198,7 @@ class Worker(Helping, pykka.ThreadingActor):
         self._run = None
         run.seconds = cell.clock.monotonic() - started
         self._end(run, outcome)
+        self.limit.run = waiting
         self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
     def _outcome(self, run: Run) -> Outcome:
@@ -192,13 +207,15 @@ class Worker(Helping, pykka.ThreadingActor):
         if run.local is not None and run.tree.failure is not None:
             return Skipped()
         if task.deadline is not None and cell.clock.wall() >= task.deadline:
-            return Rejected("expired", Failure("Expired", "its deadline had passed before it was begun"))
+            return EXPIRED
+        if task.acknowledge and run.local is None:
+            self.acknowledge()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
         if type(outcome) is Succeeded and type(outcome.result) is types.GeneratorType:
             outcome = self._respond_all(outcome.result)
         if type(outcome) is Failed and outcome.raised is TaskTimeout:
-            return timed_out(outcome, task, self.abilities[name].timeout, cell.clock)
+            return timed_out(outcome, task, self.abilities[name], cell.clock)
         return answer(run, outcome, cell.wire)
 
     def _respond_all(self, parts: Generator[Any, None, Any]) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from queue import Empty, SimpleQueue
 
 from swarmage.abilities import abilities_of
@@ -11,8 +12,8 @@ from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError
 from swarmage.supervisor.parent_link import ParentLink
-from swarmage.supervisor.protocol import GRACE_SECONDS, OVERRAN_CODE, Alone, DroneSpec, Overran, Ready
-from swarmage.supervisor.targets import load_workers
+from swarmage.supervisor.protocol import GRACE_SECONDS, OVERRAN_CODE, Alone, Drained, DroneSpec, Overran, Ready
+from swarmage.supervisor.targets import load_workers, own_files
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +29,30 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
     """
     if spec.holds is not None:
         os.set_inheritable(spec.holds, False)
-    stops: SimpleQueue[None] = SimpleQueue()  # its put is safe in a signal handler, unlike an Event's set
-    parent.on_stop(lambda: stops.put(None))
+    stops: SimpleQueue[bool] = SimpleQueue()  # its put is safe in a signal handler, unlike an Event's set
+    parent.on_stop(lambda: stops.put(False))
+    if spec.reload:
+        sys.dont_write_bytecode = True  # or an edit within the second, of the same length, would not be noticed
     workers = load_workers(spec.targets, Worker)
     drone = Drone.start(
         workers=workers,
         url=os.environ["SWARMAGE_URL"],
         concurrency=spec.concurrency,
         grace=GRACE_SECONDS,
+        on_drain=lambda: stops.put(True),
         alone=lambda task: parent.report(Alone(task)),
         overrun=lambda task: _leave_it(task, parent),
     )
     task_classes = {task_class for worker in workers for task_class in abilities_of(worker)}
-    parent.report(Ready(task_classes=tuple(sorted(task_classes))))
+    files = own_files() if spec.reload else ()
+    parent.report(Ready(task_classes=tuple(sorted(task_classes)), files=tuple(files)))
     while drone.is_alive():
         try:
-            stops.get(timeout=LOOK_SECONDS)
+            for_good = stops.get(timeout=LOOK_SECONDS)
         except Empty:
             continue
+        if for_good:
+            parent.report(Drained())
         log.info("draining")
         drone.stop(block=True)
         return

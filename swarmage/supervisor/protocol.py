@@ -30,12 +30,14 @@ class DroneSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
         name: what logs call it.
         targets: where its Workers are.
         concurrency: how many actors of a Worker class, by class name.
+        reload: report the source files, so that they can be watched.
         holds: a file descriptor to keep open while it lives, so that the bus outlives it.
     """
 
     name: str
     targets: tuple[str, ...]
     concurrency: dict[str, int]
+    reload: bool = False
     holds: int | None = None
 
 
@@ -72,10 +74,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag_field="state", tag="r
     Attributes:
         port: where a bus listens.
         task_classes: what a drone is able to perform.
+        files: the source it is made of, where that was asked for.
     """
 
     port: int = 0
     task_classes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, tag_field="state", tag="failed"):
@@ -102,6 +106,10 @@ def _kinds(root: type[SwarmageError]) -> dict[str, type[SwarmageError]]:
     return kinds
 
 
+class Drained(msgspec.Struct, frozen=True, tag_field="state", tag="drained"):
+    """Somebody has asked the drone to leave for good, and it does."""
+
+
 class Alone(msgspec.Struct, frozen=True, tag_field="state", tag="alone"):
     """A drone performs nothing but one task; should it die now, it died of that.
 
@@ -122,7 +130,7 @@ class Overran(msgspec.Struct, frozen=True, tag_field="state", tag="overran"):
     task: str
 
 
-Report = Ready | Failed | Alone | Overran
+Report = Ready | Failed | Drained | Alone | Overran
 
 _spec_decoder: msgspec.json.Decoder[ChildSpec] = msgspec.json.Decoder(ChildSpec)
 _report_decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)

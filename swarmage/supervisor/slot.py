@@ -8,7 +8,17 @@ from collections.abc import Mapping, Sequence
 from swarmage.errors import ConfigError
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildProcess
-from swarmage.supervisor.protocol import OVERRAN_CODE, BusSpec, ChildSpec, DroneSpec, Failed
+from swarmage.supervisor.protocol import (
+    OVERRAN_CODE,
+    Alone,
+    BusSpec,
+    ChildSpec,
+    Drained,
+    DroneSpec,
+    Failed,
+    Overran,
+    Report,
+)
 from swarmage.supervisor.restarts import AT_ONCE, Restart, Restarts
 
 
@@ -18,22 +28,39 @@ class Slot:
     Attributes:
         spec: what the child is to be.
         process: the child as it runs now, if it does.
+        successor: the child that is to take its place, while that boots.
+        predecessor: the child whose place it took, while that drains.
         failure: what the running child reported before it left, if anything.
         blames: the task that the running child will have died of, should it die now.
         was_ready: it booted at least once; from then on a failed boot is a crash like others.
         is_ready: the running child has booted.
+        drained: the child was asked to leave for good.
         restart_at: when it is due to start again, on the monotonic clock.
     """
 
     def __init__(self, spec: ChildSpec, rng: random.Random) -> None:
         self.spec = spec
         self.process: ChildProcess | None = None
+        self.successor: ChildProcess | None = None
+        self.predecessor: ChildProcess | None = None
         self.failure: Failed | None = None
         self.blames = ""
         self.was_ready = False
         self.is_ready = False
+        self.drained = False
         self.restart_at: float | None = None
         self._restarts = Restarts(rng)
+
+    @property
+    def processes(self) -> list[ChildProcess]:
+        """All that run here."""
+        each = (self.process, self.successor, self.predecessor)
+        return [process for process in each if process is not None]
+
+    @property
+    def may_start(self) -> bool:
+        """Whether nothing runs here, no restart is planned, and nobody has asked the child to leave for good."""
+        return self.process is None and self.restart_at is None and not self.drained
 
     def started(self, process: ChildProcess, now: float) -> None:
         """Note that the child runs."""
@@ -46,6 +73,16 @@ class Slot:
     def became_ready(self) -> None:
         """Note that the child has booted."""
         self.was_ready = self.is_ready = True
+
+    def on_report(self, report: Report) -> None:
+        """Note why the child will leave, or what it would have died of."""
+        match report:
+            case Failed():
+                self.failure = report
+            case Drained():
+                self.drained = True
+            case Alone(task) | Overran(task):
+                self.blames = task
 
     def ended(self) -> None:
         """Note that the child is gone."""
@@ -69,7 +106,7 @@ class Slot:
 
 
 def drone_slots(
-    targets: Sequence[str], processes: int, concurrency: Mapping[str, int], rng: random.Random
+    targets: Sequence[str], processes: int, concurrency: Mapping[str, int], rng: random.Random, *, reload: bool = False
 ) -> list[Slot]:
     """Return a slot for each drone process; none where there are no targets.
 
@@ -81,7 +118,7 @@ def drone_slots(
     if processes < 1:
         raise ConfigError(f"the number of processes must be 1 or more, not {processes}")
     specs = [
-        DroneSpec(name=f"drone-{number}", targets=tuple(targets), concurrency=dict(concurrency))
+        DroneSpec(name=f"drone-{number}", targets=tuple(targets), concurrency=dict(concurrency), reload=reload)
         for number in range(1, processes + 1)
     ]
     return [Slot(spec, rng) for spec in specs] if targets else []

@@ -18,9 +18,11 @@ from swarmage.home import find_home, load_key, record_address, resolve_address
 from swarmage.settings import Address
 from swarmage.supervisor import protocol
 from swarmage.supervisor.bus_plan import BusPlan
-from swarmage.supervisor.child_process import ChildExited, ChildSaid, DeadlinePassed, Event, StopAsked
+from swarmage.supervisor.child_process import ChildExited, ChildProcess, ChildSaid, DeadlinePassed, Event, StopAsked
+from swarmage.supervisor.ending import Ending
 from swarmage.supervisor.launcher import Launcher
-from swarmage.supervisor.protocol import Alone, BusSpec, Failed, Overran, Ready, Report
+from swarmage.supervisor.protocol import BusSpec, Ready, Report
+from swarmage.supervisor.reloading import Reloading
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
 
@@ -51,6 +53,7 @@ class Supervisor:
         concurrency: Mapping[str, int] | None = None,
         *,
         bus: BusPlan | None = None,
+        reload: bool = False,
         announce: Callable[[str], None] = log.info,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -62,6 +65,7 @@ class Supervisor:
             url: the bus; by default SWARMAGE_URL, or the bus that was started here.
             concurrency: how many actors of a Worker class in each drone, by class name.
             bus: run the embedded bus like this too, and the drones on it.
+            reload: replace the drones when a source file of theirs changes.
             announce: told in one line of each child that is ready, and when all of them are.
             clock: where time comes from.
 
@@ -70,7 +74,7 @@ class Supervisor:
         """
         rng = random.Random()  # noqa: S311 - spreads restarts, keeps no secret
         self._bus = bus_slots(bus, rng)
-        self._drones = drone_slots(targets, processes, concurrency or {}, rng)
+        self._drones = drone_slots(targets, processes, concurrency or {}, rng, reload=reload)
         if not self._slots():
             raise ConfigError("a supervisor needs at least one TARGET: a module or package of Workers")
         self._url = url
@@ -81,9 +85,8 @@ class Supervisor:
         self._launcher: Launcher | None = None
         self._said_ready = False
         self._stopping = False
-        self._aborted = False
-        self._draining: list[Slot] | None = None
-        self._kill_at: float | None = None
+        self._ending = Ending((self._drones, self._bus), clock, self.patience)  # the bus last: drones acknowledge to it
+        self._reloading = Reloading(self._drones, self._launch, clock, self.patience)
         self._error: SwarmageError | None = None
 
     def stop(self) -> None:
@@ -101,13 +104,13 @@ class Supervisor:
         with stop_signals(self.stop):
             try:
                 self._start_all(self._bus or self._drones)
-                while not self._stopping or self._running():
+                while not self._stopping or any(slot.processes for slot in self._slots()):
                     self._handle(self._next_event())
             finally:
                 self._leave_nothing_behind()
         if self._error is not None:
             raise self._error
-        return 1 if self._aborted else 0
+        return 1 if self._ending.aborted else 0
 
     def _prepare(self) -> None:
         home = find_home(create=True)
@@ -118,9 +121,8 @@ class Supervisor:
         self._launcher = Launcher(self.command, self._home, self._events)
 
     def _next_event(self) -> Event:
-        deadlines = [slot.restart_at for slot in self._slots() if slot.restart_at is not None]
-        if self._kill_at is not None:
-            deadlines.append(self._kill_at)
+        due = [self._ending.kill_at, self._reloading.look_at, *(slot.restart_at for slot in self._slots())]
+        deadlines = [when for when in due if when is not None]
         while True:
             left = min(deadlines) - self._clock.monotonic() if deadlines else LOOK_SECONDS
             try:
@@ -132,25 +134,29 @@ class Supervisor:
     def _handle(self, event: Event) -> None:
         match event:
             case ChildSaid(child, report):
-                for slot in self._slots():
-                    if slot.process is child:
-                        self._on_report(slot, report)
+                for slot in self._slots_of(child):
+                    self._on_report(slot, child, report)
             case ChildExited(child, code):
-                for slot in self._slots():
-                    if slot.process is child:
-                        self._on_exit(slot, code)
+                for slot in self._slots_of(child):
+                    self._on_exit(slot, child, code)
             case StopAsked():
                 self._on_stop()
             case DeadlinePassed():
                 self._on_deadline()
 
-    def _on_report(self, slot: Slot, report: Report) -> None:
-        if isinstance(report, Failed):
-            slot.failure = report
-            return
-        if isinstance(report, Alone | Overran):
-            slot.blames = report.task
-            return
+    def _slots_of(self, child: ChildProcess) -> list[Slot]:
+        return [slot for slot in self._slots() if child in slot.processes]
+
+    def _on_report(self, slot: Slot, child: ChildProcess, report: Report) -> None:
+        if child is not slot.process:
+            self._reloading.on_report(slot, child, report)
+        elif isinstance(report, Ready):
+            self._on_ready(slot, report)
+        else:
+            slot.on_report(report)
+
+    def _on_ready(self, slot: Slot, report: Ready) -> None:
+        self._reloading.watch(report.files)
         slot.became_ready()
         if isinstance(slot.spec, BusSpec):
             self._on_bus_ready(slot, slot.spec, report)
@@ -166,13 +172,23 @@ class Supervisor:
         slot.spec = msgspec.structs.replace(spec, ports=(report.port,))  # the drones look for it here from now on
         self._announce(f"{spec.name} ready: {self._address}")
         if not self._stopping:
-            self._start_all([drone for drone in self._drones if not drone.process and drone.restart_at is None])
+            self._start_all([drone for drone in self._drones if drone.may_start])
 
-    def _on_exit(self, slot: Slot, code: int) -> None:
-        slot.ended()
+    def _on_exit(self, slot: Slot, child: ChildProcess, code: int) -> None:
+        if child is not slot.process:
+            self._reloading.on_exit(slot, child)
+        else:
+            slot.ended()
+            if not (self._stopping or slot.drained):
+                self._on_loss(slot, code)
+            elif not self._stopping:
+                log.info("%s was drained; it starts again with its supervisor", slot.spec.name)
+                if all(each.drained for each in self._slots()):
+                    self._begin_to_stop()  # nothing is left to keep alive
         if self._stopping:
-            self._drain_next()
-            return
+            self._ending.drain_next()
+
+    def _on_loss(self, slot: Slot, code: int) -> None:
         if slot.failure and self._stops_all(slot, slot.failure.as_error()):
             self._error = slot.failure.as_error()
             self._begin_to_stop()
@@ -192,7 +208,7 @@ class Supervisor:
     def _on_stop(self) -> None:
         if self._stopping:
             log.warning("aborting")
-            self._kill(self._slots())
+            self._ending.kill(self._slots())
         else:
             log.info("draining; once more to abort")
             self._begin_to_stop()
@@ -201,50 +217,32 @@ class Supervisor:
         self._stopping = True
         for slot in self._slots():
             slot.restart_at = None
-        self._drain_next()
+        self._reloading.stop()
+        self._ending.drain_next()
 
     def _on_deadline(self) -> None:
         now = self._clock.monotonic()
         self._start_all([slot for slot in self._slots() if slot.restart_at is not None and slot.restart_at <= now])
-        if self._kill_at is not None and self._kill_at <= now and self._draining is not None:
-            log.error("not drained after %.0f s: killing", self.patience)
-            self._kill_at = None
-            self._kill(self._draining)
-
-    def _drain_next(self) -> None:
-        for group in (self._drones, self._bus):  # the bus last: the drones acknowledge to it
-            running = [slot.process for slot in group if slot.process is not None]
-            if running:
-                if group is not self._draining:
-                    self._draining = group
-                    self._kill_at = self._clock.monotonic() + self.patience
-                    for process in running:
-                        process.drain()
-                return
-
-    def _kill(self, slots: Sequence[Slot]) -> None:
-        for slot in slots:
-            if slot.process is not None:
-                self._aborted = True
-                slot.process.kill()
+        self._ending.kill_late(now)
+        self._reloading.look(now)
 
     def _start_all(self, slots: Sequence[Slot]) -> None:
-        assert self._launcher is not None
         for slot in slots:
-            process = self._launcher.launch(slot.spec, self._address)
-            slot.started(process, self._clock.monotonic())
-            log.info("%s started, pid %d", slot.spec.name, process.pid)
+            slot.started(self._launch(slot), self._clock.monotonic())
+
+    def _launch(self, slot: Slot) -> ChildProcess:
+        assert self._launcher is not None
+        process = self._launcher.launch(slot.spec, self._address)
+        log.info("%s started, pid %d", slot.spec.name, process.pid)
+        return process
 
     def _leave_nothing_behind(self) -> None:
         for slot in self._slots():
-            if slot.process is not None:
-                slot.process.kill()
-                slot.process.wait()
+            for process in slot.processes:
+                process.kill()
+                process.wait()
         if self._launcher is not None:
             self._launcher.close()
 
     def _slots(self) -> list[Slot]:
         return self._drones + self._bus
-
-    def _running(self) -> bool:
-        return any(slot.process is not None for slot in self._slots())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,6 +34,14 @@ def load_workers(targets: Iterable[str], base: type) -> list[type]:
     for target in targets:
         found.update(dict.fromkeys(_workers_of(target, base)))
     return list(found)
+
+
+def own_files() -> list[str]:
+    """Return the source files of all modules that are imported and belong neither to Python nor to a package of it."""
+    foreign = tuple({str(Path(place).resolve()) + os.sep for place in sysconfig.get_paths().values()})
+    files = {getattr(module, "__file__", None) for module in tuple(sys.modules.values())}
+    sources = {str(Path(file).resolve()) for file in files if file is not None and file.endswith(".py")}
+    return sorted(file for file in sources if not file.startswith(foreign))
 
 
 def _workers_of(target: str, base: type) -> list[type]:

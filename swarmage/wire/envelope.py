@@ -29,19 +29,22 @@ class ReplyBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: identity of the task.
-        kind: ``result`` and ``error`` end the task, ``part`` is one of several responses, ``progress`` a sign of life.
+        kind: ``result`` and ``error`` end the task, ``part`` is one of several responses, ``progress`` a sign of life,
+            ``begun`` says that a worker performs it now.
         attempt: the attempt that answers.
         value: the result or part; for ``progress`` [done, total, text].
         pickled: the value by cloudpickle where JSON cannot carry it.
         failure: what went wrong, for ``error``.
+        place: of a part, among those of its run: what comes twice is known by it, and what comes late.
     """
 
     id: str
-    kind: Literal["result", "error", "part", "progress"]
+    kind: Literal["result", "error", "part", "progress", "begun"]
     attempt: int = 1
     value: Any = None
     pickled: bytes | None = None
     failure: Failure | None = None
+    place: tuple[str, int] | None = None
 
 
 class DeadBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -156,7 +159,7 @@ class Wire:
             assert body is not None
         self._check_size(body, f"the result of task {reply.id}")
         signature = self._signer.sign(destination, body)
-        lasting = reply.kind != "progress"
+        lasting = reply.kind not in {"progress", "begun"}
         return Message(destination, body, signature, expires=REPLY_EXPIRES, persistent=lasting)
 
     def read_reply(self, destination: str, body: bytes, signature: str | None) -> ReplyBody:
@@ -196,11 +199,16 @@ class Wire:
         except ConfigError as error:
             raise Unreadable(str(error)) from None
 
-    def note(self, destination: str, value: Any) -> Message:
-        """Write something small that need not outlive the bus, such as a drone's presence."""
+    def note(self, destination: str, value: Any, *, lasting: bool = False) -> Message:
+        """Write something small, which need not outlive the bus unless it is lasting, such as a drone's presence.
+
+        Raises:
+            NotEncodable: it is too large for the bus.
+        """
         body = codec.to_json(value)
         assert body is not None
-        return Message(destination, body, self._signer.sign(destination, body), persistent=False)
+        self._check_size(body, f"a note to {destination}")
+        return Message(destination, body, self._signer.sign(destination, body), persistent=lasting)
 
     def read_note(self, destination: str, body: bytes, signature: str | None) -> Any:
         """Check and read a note.

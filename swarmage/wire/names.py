@@ -12,6 +12,9 @@ DEAD = f"/queue/{NAMESPACE}.dead"
 CONTROL = f"/topic/{NAMESPACE}.control"
 """What is said to every drone."""
 
+STATE = f"/queue/{NAMESPACE}.state"
+"""The standing orders of the whole swarm."""
+
 STATISTICS = "/bus/statistics"
 """The embedded bus's own figures: SEND with reply-to, one MESSAGE comes back."""
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -205,6 +206,20 @@ def test_a_full_queue_is_named(start: Start, connect: Connect) -> None:
     assert b"the queue /queue/a is full" in answer
 
 
+def test_a_message_that_fails_too_often_is_a_dead_letter(start: Start, connect: Connect) -> None:
+    bus = start("up", "--max-deliveries", "9", "--max-deliveries", "/queue/a=1", "--log-format", "json")
+    bus.wait_for_line("^ready")
+    client = connect()
+    assert client.put(b"bad").startswith(b"RECEIPT")
+    client.send("SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client-individual\n\n")
+    assert client.frame().startswith(b"MESSAGE")
+    client.close()
+    bus.wait_for_line('"event": "dead_lettered"')
+    reader = connect()
+    reader.send("SUBSCRIBE\nid:1\ndestination:/queue/DLQ.a\n\n")
+    assert b"\nreason:delivered 1 time without an ack\n" in reader.frame()
+
+
 def test_the_log_is_json_line_by_line(start: Start, connect: Connect) -> None:
     bus = start("up", "ledger", "--log-format", "json")
     bus.wait_for_line("^ready: ")
@@ -296,6 +311,85 @@ def test_the_example_of_the_page_runs_as_it_stands(start: Start, home: Home, tmp
     )
     assert done.stdout.splitlines() == ["on disk: order-1", "got: two apples"], done.stderr
     assert done.returncode == 0
+
+
+def like(told: Any, page: Any) -> bool:
+    """Tell whether an answer has the form that the page shows: the same names, and values of the same kind."""
+    if isinstance(page, dict):
+        return told.keys() == page.keys() and all(like(told[name], page[name]) for name in page)
+    if isinstance(page, list):
+        return bool(told) and all(like(each, page[0]) for each in told)
+    return isinstance(told, type(page)) or (isinstance(page, float) and isinstance(told, int))
+
+
+def test_the_administration_of_the_page_answers_as_it_says(start: Start, home: Home, connect: Connect) -> None:
+    start("bus").wait_for_line("^ready")
+    page = BUS_PAGE.read_text().partition("## Administration")[2].partition("## Operation")[0]
+    admin, other = connect(), connect()
+
+    def ask(destination: str, body: str) -> Any:
+        admin.send(f"SEND\ndestination:{destination}\nreply-to:/temp-queue/answers\n\n", body.encode())
+        return json.loads(admin.frame().partition(b"\n\n")[2])
+
+    for queue, count in (("DLQ.orders", 2), ("orders", 3), ("mail", 1)):
+        for _ in range(count):
+            assert other.put(b"x", queue).startswith(b"RECEIPT")
+    other.send("SUBSCRIBE\ndestination:/queue/mail\nid:1\nack:client-individual\n\n")
+    assert other.frame().startswith(b"MESSAGE")
+    other.send("SUBSCRIBE\ndestination:/topic/news\nid:2\nreceipt:r\n\n")
+    assert other.frame().startswith(b"RECEIPT")
+    figures, connections = (json.loads(each) for each in re.findall(r"^```json\n(.*?)^```$", page, re.M | re.S))
+    told = ask("/bus/statistics", '{"queue": "orders"}')
+    assert like(told, figures)
+    assert [(queue["name"], queue["waiting"]) for queue in told["queues"]] == [("/queue/orders", 3)]
+    assert ask("/bus/statistics", "")["bus"]["messages_waiting"] == 5
+    all_of_them = ask("/bus/connections", "{}")["ok"]
+    [victim] = [each["id"] for each in all_of_them if each["unacked"]]
+    [shown] = connections["ok"]
+    [one] = ask("/bus/connections", json.dumps({"connection": victim}))["ok"]
+    for each in one["subscriptions"]:
+        each["prefetch"] = each["prefetch"] or 0
+    assert like(one, shown)
+    asked = 0
+    for block in re.findall(r"^```text\n(.*?)^```$", page, re.M | re.S):
+        lines = iter(block.replace(shown["id"], victim).splitlines())
+        for request, answer in zip(lines, lines, strict=True):
+            asked += 1
+            assert ask(*request.split(" ", 1)) == json.loads(answer)
+    assert asked == 4
+    assert b"an administrator ended this connection" in other.frame()
+    assert other.frame() == b""
+
+
+def test_a_kill_in_the_middle_of_a_move_loses_and_doubles_nothing(start: Start, connect: Connect) -> None:
+    count = 30_000
+    bus = start("bus")
+    bus.wait_for_line("^ready")
+    sender, watcher = connect(), connect()
+    sender.send("".join(f"SEND\ndestination:/queue/a\n\n{number}\0" for number in range(count))[:-1])
+    assert sender.put(b"last", "other").startswith(b"RECEIPT")
+
+    def waiting() -> dict[str, int]:
+        watcher.send("SEND\ndestination:/bus/statistics\nreply-to:/temp-queue/s\n\n")
+        queues = json.loads(watcher.frame().partition(b"\n\n")[2])["queues"]
+        return {queue["name"]: queue["waiting"] for queue in queues}
+
+    assert waiting() == {"/queue/a": count, "/queue/other": 1}
+    sender.send("SEND\ndestination:/bus/move\nreply-to:/temp-queue/r\n\n", b'{"from": "a", "to": "b"}')
+    while not waiting().get("/queue/b"):
+        pass
+    bus.send_signal(signal.SIGKILL)
+    bus.exit_code()
+    start("bus").wait_for_line("^ready")
+    watcher = connect()
+    there = waiting()
+    assert there["/queue/b"] >= 1
+    assert there["/queue/b"] + there.get("/queue/a", 0) == count
+    reader = connect()
+    for queue in ("a", "b"):
+        reader.send(f"SUBSCRIBE\ndestination:/queue/{queue}\nid:{queue}\n\n")
+    bodies = [reader.frame().partition(b"\n\n")[2] for _ in range(count)]
+    assert sorted(map(int, bodies)) == [*range(count)]
 
 
 def test_the_options_of_the_page_are_all_options_there_are(run: Run) -> None:

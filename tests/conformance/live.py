@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from pathlib import Path
@@ -21,9 +22,16 @@ class Live:
     """A server in a thread of its own."""
 
     def __init__(
-        self, *, data: Path | None = None, users: dict[str, str] | None = None, limits: Limits | None = None
+        self,
+        *,
+        data: Path | None = None,
+        users: dict[str, str] | None = None,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._server = BusServer(host="127.0.0.1", port=0, data=data, users=users or {}, limits=limits or Limits())
+        self._server = BusServer(
+            host="127.0.0.1", port=0, data=data, users=users or {}, limits=limits or Limits(), tls=tls
+        )
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="bus under test")
         self._thread.start()

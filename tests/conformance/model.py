@@ -121,10 +121,14 @@ class Model:
             self.available.setdefault(each.queue, []).append(each)
 
     def bury(self, reader: Reader, letter: Letter) -> None:
-        for each in self.covered(reader, letter):
+        covered = self.covered(reader, letter)
+        if reader.queue.startswith("/queue/DLQ."):
+            self.give_back(reader, covered, counted=True)
+            return
+        for each in covered:
             reader.held.remove(each)
             dead = Letter(each.body, f"/queue/DLQ.{each.queue.removeprefix('/queue/')}", self.number(), each.priority)
-            dead.stored = each.stored
+            dead.stored, dead.count = each.stored, each.count + 1
             self.available.setdefault(dead.queue, []).append(dead)
 
     def crash(self, readers: list[Reader]) -> None:

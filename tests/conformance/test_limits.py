@@ -20,6 +20,7 @@ SMALL = Limits(
     login_seconds=2,
     connections=3,
     subscriptions=2,
+    temporary_queues=3,
     transactions=2,
     transaction_bytes=1_000,
     private_backlog=3,
@@ -147,6 +148,16 @@ def test_replies_to_temporary_queues_count_as_subscriptions(small: Bus) -> None:
     assert client.error() == "more than 2 subscriptions"
 
 
+def test_too_many_temporary_queues_are_refused(small: Bus) -> None:
+    client = small.client()
+    for name in "abcabc":
+        client.subscribe(f"/temp-queue/{name}")
+        client.send("UNSUBSCRIBE", {"id": "1"})
+    assert not client.finished
+    client.put("/queue/a", reply_to="/temp-queue/d")
+    assert client.error() == "more than 3 temporary queues"
+
+
 def test_too_many_open_transactions_are_refused(small: Bus) -> None:
     """STOMP 1.2, "Size Limits"; checklist 14."""
     client = small.client()
@@ -200,12 +211,46 @@ def test_a_listener_too_slow_for_its_topic_is_told_so(small: Bus) -> None:
 def test_a_topic_to_subscribe_to_is_not_endless(bus: Bus, topic: str) -> None:
     client = bus.client()
     client.subscribe(topic)
-    assert client.error() == "a topic to subscribe to is longer than 255 characters"
+    assert client.error() == f"a destination's name is longer than 255 bytes: '{topic[7:47]}'..."
+
+
+@pytest.mark.parametrize("kind", ["/queue/", "", "/topic/", "/temp-queue/"])
+@pytest.mark.parametrize("command", ["SUBSCRIBE", "SEND"])
+def test_a_name_is_not_endless(bus: Bus, kind: str, command: str) -> None:
+    for name, fits in (("a" * 255, True), ("ä" * 127, True), ("a" * 256, False), ("ä" * 128, False)):
+        client = bus.client()
+        if kind == "/temp-queue/" and command == "SEND":
+            client.put("/queue/other", reply_to=kind + name)
+        else:
+            client.send(command, {"destination": kind + name, "id": "1"})
+        assert client.finished is not fits
+        if not fits:
+            assert client.error() == f"a destination's name is longer than 255 bytes: {name[:40]!r}..."
+
+
+def test_the_dead_letters_of_the_longest_name_can_be_read(bus: Bus) -> None:
+    client = bus.client()
+    name = "a" * 255
+    client.put(f"/queue/{name}", b"x")
+    for prefix in ("", "DLQ.", "DLQ.DLQ."):
+        client.subscribe(f"/queue/{prefix}{name}", prefix or "1", ack="client")
+        client.nack(client.take(), requeue="false")
+
+
+@pytest.mark.parametrize("kind", ["/queue/", "", "/topic/", "/temp-queue/"])
+@pytest.mark.parametrize("name", ["a\\nb", "a\\rb", "a\x1b[2J", "a\x7f", "a\u202eb", "a\x85b"])
+def test_a_name_holds_only_what_can_be_printed(bus: Bus, kind: str, name: str) -> None:
+    client = bus.client()
+    client.send("SUBSCRIBE", {"destination": kind + name, "id": "1"})
+    assert "characters that cannot be printed" in client.error()
+    other = bus.client()
+    other.put("/queue/a" if kind == "/temp-queue/" else kind + name, reply_to=f"{kind}{name}")
+    assert other.finished
 
 
 def test_every_limit_has_a_sensible_default() -> None:
     values = dataclasses.asdict(Limits())
-    assert all(value is None or value > 0 for value in values.values())
+    assert all(value in (None, ()) or value > 0 for value in values.values())
     assert values.keys() >= {
         "body_bytes", "headers", "head_bytes", "login_bytes", "login_seconds", "connections", "subscriptions",
         "transactions", "transaction_bytes", "private_backlog", "output_bytes", "unsaved_bytes",

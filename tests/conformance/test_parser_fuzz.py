@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
 from hypothesis import strategies as st
 
 from swarmage.broker.encoding import encode, raw
@@ -77,6 +80,50 @@ def test_what_is_encoded_is_parsed_back_however_it_is_cut(
             headers = {name: value for name, value in frame.headers.items() if name != "content-length"}
             seen.append((frame.command, headers, frame.body))
     assert seen == sent
+
+
+class LongWay(FrameParser):
+    """Takes no frame for a plain one."""
+
+    def _cut_plain(self, _data: bytes, _start: int) -> Frame | None:
+        return None
+
+
+def by(parser_class: type[FrameParser], version: str, data: list[bytes]) -> tuple[list[str], str]:
+    """Return the frames of a parser as text, and why it refused the rest."""
+    made, frames = parser_class(LIMITS), list[str]()
+    made.log_in(version)
+    try:
+        for piece in data:
+            frames += map(repr, made.feed(piece))
+    except Refused as refusal:
+        return frames, str(refusal)
+    return frames, ""
+
+
+ODD = [
+    "a:b", "c: d", "a:c", "content-length:0", "content-length:03", "content-length:4", "content-length:x",
+    "content-length:0000000000000003", "content-length:\N{SUPERSCRIPT TWO}", "content-length:9999",
+    "content-length:2001", "", "no colon", ":no name", "two:colons:", "cr:1\r", "back\\slash:1", "back\\nslash:1",
+    "nul:\0", "wrong:\udcff", "long:" + "x" * 1200, "long:" + "x" * 1000,
+    "\n".join(f"{number}:" for number in range(10)),
+]  # fmt: skip
+BODIES_OF_ODD = ["", "abc", "a\nb", "ab\0", "x" * 2001]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("command", ["SEND", "CONNECT", "", "S:D"])
+def test_the_short_way_of_a_plain_frame_leads_where_the_long_one_does(command: str, version: str) -> None:
+    for usual, odd, body in itertools.product([[], ["a:b"], ["a:b", "content-length:3"]], ODD, BODIES_OF_ODD):
+        for lines in ([*usual, odd], [odd, *usual]):
+            text = "\n".join([command, *lines, "", body]) + "\0ACK\nid:1\n\n\0"
+            data = [text.encode(errors="surrogateescape")]
+            assert by(FrameParser, version, data) == by(LongWay, version, data), text
+
+
+@fuzz(SHRAPNEL, CUTS, st.sampled_from(["1.0", "1.1", "1.2"]), examples=120)
+def test_the_short_way_takes_any_bytes_as_the_long_one_does(data: bytes, cuts: list[int], version: str) -> None:
+    assert by(FrameParser, version, pieces(data, cuts)) == by(LongWay, version, pieces(data, cuts))
 
 
 @fuzz(FRAMES, examples=50)

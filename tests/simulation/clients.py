@@ -12,6 +12,11 @@ from .network import Link
 if TYPE_CHECKING:
     from .world import World
 
+LOGIN = "u"
+DURABLES = {"d1": "/topic/t.*", "d2": "/topic/t.1"}
+"""Durable subscriptions that everybody shares, by name."""
+NAME_HEADER = "durable-subscription-name"
+_TOPICS = ("/topic/t.1", "/topic/t.2")
 QUEUES = ("/queue/a", "/queue/b", "/queue/c")
 _DEAD = tuple(f"/queue/DLQ.{queue.removeprefix('/queue/')}" for queue in QUEUES)
 
@@ -54,6 +59,9 @@ class Client:
         self._rng = rng
         self._tokens = self._copies = self._receipts = self._transactions = 0
         self._queues = QUEUES[: world.queues]
+        self._topics = _TOPICS if rng.random() < 0.5 else ()
+        self._dedupes = rng.choice([0.0, 0.1, 0.6])
+        self._sent: list[Copy] = []
         self._sends = rng.choice([0.1, 0.3, 0.5, 0.9])  # some mostly send, some mostly take
         self._mode = rng.choice(["auto", "client", "client-individual", "client-individual"])
         self._forget()
@@ -113,7 +121,7 @@ class Client:
         version = self._rng.choice(["1.2", "1.2", "1.1", "1.0"])
         self.link = self._world.connect(self, version)
         self.reads = True
-        headers = {"accept-version": version, "host": "anything"}
+        headers = {"accept-version": version, "host": "anything", "login": LOGIN}
         if self._rng.random() < 0.5:
             headers["heart-beat"] = f"{self._rng.choice([0, 1000])},{self._rng.choice([0, 1000])}"
             self.link.beats = not headers["heart-beat"].startswith("0")
@@ -138,6 +146,8 @@ class Client:
             "delay": copy.delay or None,
             "expires": copy.expires or None,
             "persistent": None if copy.stored else "false",
+            "dedupe-id": copy.dedupe or None,
+            "JMSXGroupID": copy.group or None,
             "content-length": len(copy.token) if self._rng.random() < 0.5 else None,
             "transaction": self._some_transaction(),
         }
@@ -152,8 +162,11 @@ class Client:
         name = f"{self.name}.{self._copies}"
         if self.doubts and rng.random() < 0.7:
             return self._again(self.doubts.pop(0), name)
+        if self._sent and rng.random() < 0.05:
+            return self._again(rng.choice(self._sent), name)
         self._tokens += 1
-        copy = Copy(name, f"{self.name}-{self._tokens}", rng.choice(self._queues))
+        topic = bool(self._topics) and rng.random() < 0.3
+        copy = Copy(name, f"{self.name}-{self._tokens}", rng.choice(self._topics if topic else self._queues))
         if rng.random() < 0.2:
             copy.priority = rng.randrange(10)
         if rng.random() < 0.1:
@@ -164,10 +177,17 @@ class Client:
             copy.stored = False
         if rng.random() < 0.05:
             copy.token += "-" * 900
+        if rng.random() < self._world.grouped:
+            copy.group = rng.choice(["g1", "g2", "g3"])
+        if rng.random() < self._dedupes:
+            copy.dedupe = f"{self.name}-{self._tokens}"
+            self._sent = [*self._sent[-5:], copy]
         return copy
 
     def _again(self, copy: Copy, name: str) -> Copy:
-        return Copy(name, copy.token, copy.queue, copy.priority, copy.delay, copy.expires, stored=copy.stored)
+        again = Copy(name, copy.token, copy.queue, copy.priority, copy.delay, copy.expires, copy.stored, copy.group)
+        again.dedupe = copy.dedupe
+        return again
 
     def _subscribe(self) -> None:
         rng = self._rng
@@ -179,8 +199,13 @@ class Client:
         headers = {"id": name, "destination": queue, "ack": mode}
         if rng.random() < 0.8:
             headers["prefetch-count"] = str(rng.choice([1, 1, 2, 3, 10, 0]))
-        if rng.random() < 0.1:
+        if self._topics and rng.random() < 0.5:
+            queue = rng.choice(list(DURABLES))
+            headers |= {"destination": DURABLES[queue], NAME_HEADER: queue}
+        elif rng.random() < 0.1:
             headers |= {"browser": "true", "ack": "auto"}
+        elif rng.random() < 0.1:
+            headers[rng.choice(["exclusive", "activemq.exclusive"])] = "true"
         self._takers[name] = queue, headers["ack"]
         self._generations[name] = self._generations.get(name, 0) + 1
         self._say("SUBSCRIBE", headers, [], 0.2)
@@ -200,7 +225,7 @@ class Client:
             headers["subscription"] = got.taker
         command = "ACK" if rng.random() < 0.6 else "NACK"
         if command == "NACK":
-            headers |= rng.choice([{}, {}, {"count": "false"}, {"requeue": "false"}])
+            headers |= rng.choice([{}, {}, {"count": "false"}, {"requeue": "false"}, {"reason": "broken"}])
         opened = self._some_transaction()
         if opened is not None:
             headers["transaction"] = opened
@@ -223,9 +248,7 @@ class Client:
         elif choice < 0.7:
             self._subscribe()
         elif choice < 0.86 and self._takers:
-            name = rng.choice(list(self._takers))
-            self._say("UNSUBSCRIBE", {"id": name}, [], 0.3)
-            del self._takers[name]
+            self._unsubscribe(rng.choice(list(self._takers)))
         elif choice < 0.9:
             self.reads = not self.reads
         elif choice < 0.93:
@@ -236,6 +259,17 @@ class Client:
         elif choice < 0.97:
             self.link.silent = True
             self._world.abandon(self.link)
+
+    def _unsubscribe(self, name: str) -> None:
+        headers = {"id": name}
+        ended = {name}
+        durable = self._takers[name][0]
+        if durable in DURABLES and self._rng.random() < 0.4:
+            headers[NAME_HEADER] = durable
+            ended = {each for each, (queue, _) in self._takers.items() if queue == durable}
+        self._say("UNSUBSCRIBE", headers, [], 0.3)
+        for each in ended:
+            del self._takers[each]
 
     def _end_transaction(self, name: str) -> None:
         opened = self._open.pop(name)
@@ -253,10 +287,19 @@ class Drainer(Client):
     def __init__(self, world: World) -> None:
         super().__init__(world, "drainer", random.Random(0))
         self.link = self._world.connect(self, "1.2")
-        self.link.say(Said("CONNECT", {"accept-version": "1.2", "host": "anything"}))
-        for number, queue in enumerate(world.model.queues):
-            headers = {"id": str(number), "destination": queue, "ack": "client-individual", "prefetch-count": "3"}
+        self.link.say(Said("CONNECT", {"accept-version": "1.2", "host": "anything", "login": LOGIN}))
+        queues = [queue for queue in world.model.queues if queue.startswith("/queue/")]
+        self._durables = sorted(world.model.durables)
+        taken = [{"destination": queue} for queue in queues]
+        taken += [{"destination": DURABLES[name], NAME_HEADER: name} for name in self._durables]
+        for number, more in enumerate(taken):
+            headers = {"id": str(number), "ack": "client-individual", "prefetch-count": "3", **more}
             self.link.say(Said("SUBSCRIBE", headers))
+
+    def end_durables(self) -> None:
+        assert self.link is not None
+        for name in self._durables:
+            self.link.say(Said("UNSUBSCRIBE", {"id": "any", NAME_HEADER: name}))
 
     def hear(self, heard: Heard) -> None:
         assert self.link is not None

@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from swarmage.broker import sqlite_notes
 from swarmage.broker.message import Message
+from swarmage.broker.notes import Notes
 from swarmage.broker.sqlite_rows import SCHEMA, Rows
 from swarmage.broker.store import Batch, Done, Loaded, MemoryStore, Page, Read
 
 Key = tuple[str, str]
-"""What a message is called here: the ``copy`` header of its SEND, and where it is now."""
+"""What a message is called here: the ``copy`` header of its SEND, and where it is now; that of a durable subscription
+has no name."""
 
 _NUMBERS_A_RUN = 1 << 40
 _COPY = re.compile(rb"^copy:(.*)$", re.MULTILINE)
@@ -45,10 +48,11 @@ class Table:
 
     def content(self) -> dict[Key, int]:
         held = "SELECT head, count, name FROM message JOIN destination ON destination = destination.id"
+        durables = sqlite_notes.load(self._connection).durables.values()
         return {
             (_COPY.search(head)[1].decode(), name): count  # type: ignore[index]
             for head, count, name in self._connection.execute(held)
-        }
+        } | {("", row.queue): 0 for row in durables}
 
     def close(self) -> None:
         self._connection.close()
@@ -68,7 +72,8 @@ class Shelf(MemoryStore):
         return read
 
     def content(self) -> dict[Key, int]:
-        return {key_of(message): message.count for message in self.messages.values()}
+        durables = {("", row.queue): 0 for row in self.noted.durables.values()}
+        return {key_of(message): message.count for message in self.messages.values()} | durables
 
 
 def _again(message: Message) -> Message:
@@ -142,7 +147,17 @@ class Disk:
                 self.now[self._names[number]] = count
         for number in batch.deletes:
             self.now.pop(self._names[number], None)
+        if batch.notes is not None:
+            self._note(batch.notes)
         self.answers.append(partial(self._written, keys, done))
+
+    def _note(self, notes: Notes) -> None:
+        for row in notes.opened:
+            self.now["", row.queue] = 0
+            self.ever.add(("", row.queue))
+        ended = {row.queue for row in notes.ended}
+        for key in [key for key in self.now if key[1] in ended]:
+            del self.now[key]
 
     def _written(self, keys: list[Key], done: Done) -> None:
         self._arrived(keys)

@@ -14,6 +14,9 @@ from enum import Enum
 from .disk import Disk, Key
 
 UNLIMITED = 1 << 62
+WINDOW_SECONDS = 7.0005
+"""How long the bus remembers dedupe ids here; no two events are exactly so far apart."""
+_NAME_HEADER = "durable-subscription-name"
 
 
 class Place(Enum):
@@ -36,15 +39,24 @@ class Copy:
     delay: int = 0
     expires: int = 0
     stored: bool = True
+    group: str = ""
     due: int = 0
     rank: int = 0
     count: int = 0
     place: Place = Place.ON_ITS_WAY
     number: int = 0
+    dedupe: str = ""
+    topic: str = ""
+    reason: str = ""
+    holder: Taker | None = None
 
     @property
     def key(self) -> Key:
         return self.name, self.queue
+
+    @property
+    def dead(self) -> bool:
+        return self.queue.startswith("/queue/DLQ.")
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -60,6 +72,7 @@ class Taker:
     queue: str
     mode: str
     prefetch: int
+    exclusive: bool = False
     browses: list[Copy] | None = None
     holds: int = 0
     seen: set[int] = field(default_factory=set)
@@ -91,9 +104,34 @@ class Change:
     puts: list[Copy] = field(default_factory=list)
     drops: list[Copy] = field(default_factory=list)
     counts: list[tuple[Copy, int]] = field(default_factory=list)
+    needs: list[Change] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.puts or self.drops or self.counts)
+
+
+@dataclass(eq=False, slots=True)
+class Durable:
+    """A durable subscription; the sign of its being stored is a copy without a name."""
+
+    pattern: str
+    sign: Copy
+    opened: Change | None
+    takers: list[tuple[Peer, Taker]] = field(default_factory=list)
+
+    @property
+    def queue(self) -> str:
+        return self.sign.queue
+
+
+@dataclass(eq=False, slots=True)
+class Seen:
+    """A dedupe id, when it came, and what came with it."""
+
+    at: float
+    keys: list[Key]
+    change: Change | None
+    on_its_way: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -125,10 +163,20 @@ class Model:
         copies: by key, all that the bus ever accepted.
         delivered: names of the copies that were ever written to a client.
         receipted: names of the copies whose SEND or COMMIT was.
+        durables: durable subscriptions by name.
         crashes: of the bus, when anything is counted anew.
+        deliveries: how many may fail before a message is buried, 0 for any number.
+        narrow: whether so few messages may be parked that the queue has to wait for a busy owner of a group.
+        grouped: deliveries of messages that had a group.
+        buried: messages that became dead letters.
     """
 
     def __init__(self, wall_ms: Callable[[], float]) -> None:
+        self.deliveries = 0
+        self.narrow = False
+        self.grouped = self.buried = 0
+        self._takers: defaultdict[str, list[Taker]] = defaultdict(list)
+        self._owners: dict[tuple[str, str], Taker] = {}
         self.copies: dict[Key, Copy] = {}
         self.delivered: set[str] = set()
         self.receipted: set[str] = set()
@@ -141,6 +189,9 @@ class Model:
         self._base: dict[Key, int] = {}
         self._log: list[Change] = []
         self._promised = 0
+        self.durables: dict[str, Durable] = {}
+        self._last_durable = 0
+        self._window: dict[tuple[str, str], Seen] = {}
 
     # What the bus is told.
 
@@ -157,15 +208,22 @@ class Model:
             return
         if said.copy is not None and said.copy.delay:
             said.copy.due = int(self._wall_ms()) + said.copy.delay
-        if said.command in {"SEND", "ACK", "NACK", "COMMIT"}:
-            if not self._handle(peer, said, change):
-                self.refuse(peer)
-                return
-        else:
-            self._arrange(peer, said)
+        if not self._follow(peer, said, change):
+            self.refuse(peer)
+            return
         self._note(change)
         if wanted is not None:
-            peer.owed[wanted] = (len(self._log) if change else 0, change)
+            needs = [n for n, each in enumerate(self._log, start=1) if any(each is other for other in change.needs)]
+            peer.owed[wanted] = (len(self._log) if change else max(needs, default=0), change)
+
+    def _follow(self, peer: Peer, said: Said, change: Change) -> bool:
+        """Follow a frame, and return whether it is allowed."""
+        if said.command in {"SEND", "ACK", "NACK", "COMMIT"}:
+            return self._handle(peer, said, change)
+        if _NAME_HEADER in said.headers:
+            return self._arrange_durable(peer, said, change)
+        self._arrange(peer, said)
+        return True
 
     def _arrange(self, peer: Peer, said: Said) -> None:
         """Follow a frame that moves no message."""
@@ -175,7 +233,7 @@ class Model:
         elif said.command == "SUBSCRIBE":
             self._subscribe(peer, headers)
         elif said.command == "UNSUBSCRIBE":
-            del peer.takers[headers["id"]]
+            self._leave(peer.takers.pop(headers["id"]))
         elif said.command == "BEGIN":
             peer.transactions[headers["transaction"]] = []
         else:
@@ -218,6 +276,8 @@ class Model:
             assert copy is not None, f"{key} is stored and nobody sent it, or nobody has committed it"
             if copy.place is Place.ON_ITS_WAY:
                 copy.place = Place.WAITING
+            for seen in self._window.values():
+                seen.on_its_way = seen.on_its_way and key not in seen.keys
 
     def crashed(self, peers: Iterable[Peer]) -> None:
         """Find what is durable: all changes up to some one of them, and not fewer than were promised."""
@@ -228,9 +288,19 @@ class Model:
         for copy in [copy for copies in self._live.values() for copy in copies.values()]:
             copy.place = Place.GONE
         self._live.clear()
+        self._find_durables(durable)
+        self._window = {
+            name: Seen(seen.at, seen.keys, None, on_its_way=False)
+            for name, seen in self._window.items()
+            if any(key in self.disk.ever for key in seen.keys)
+        }
+        self._takers.clear()
+        self._owners.clear()
         for key, count in durable.items():  # which may have been settled, but not durably
+            if not key[0]:
+                continue
             copy = self._live[key[1]][key] = self.copies[key]
-            copy.place, copy.count = Place.WAITING, count
+            copy.place, copy.count, copy.stored = Place.WAITING, count, True
         self._base, self._log, self._promised = dict(durable), [], 0
 
     # What the bus says.
@@ -251,10 +321,21 @@ class Model:
         self._turn += 1
         for queue, handed in self._handed.items():
             left = [copy for copy in self._live[queue].values() if copy.place is Place.WAITING and self._ready(copy)]
-            if left:
-                last, first = max(handed, key=lambda copy: copy.turn), min(left, key=lambda copy: copy.turn)
-                assert last.turn < first.turn, f"{last} was delivered, and {first} was not"
+            if not self.narrow:
+                self._check_order(handed, [copy for copy in left if not copy.group])
+            for kind in {self._kind(copy) for copy in handed if copy.group}:
+                same = [[copy for copy in copies if self._kind(copy) == kind] for copies in (handed, left)]
+                self._check_order(*same)
         self._handed.clear()
+
+    def _kind(self, copy: Copy) -> tuple[str, int]:
+        """Whose order is kept: a group's, and inside one priority when the queue may have to wait."""
+        return copy.group, copy.priority if self.narrow else 0
+
+    def _check_order(self, handed: list[Copy], left: list[Copy]) -> None:
+        if left:
+            last, first = max(handed, key=lambda copy: copy.turn), min(left, key=lambda copy: copy.turn)
+            assert last.turn < first.turn, f"{last} was delivered, and {first} was not"
 
     # What must be true when nothing is under way.
 
@@ -280,9 +361,10 @@ class Model:
             assert have[1] == held, f"{queue}: {have}, but {held} are in flight"
             if all(abs(copy.due - now) > 1 for copy in copies):
                 assert have[2] == delayed, f"{queue}: {have}, but {delayed} are held back"
-            if any(copy.place is Place.WAITING and self._ready(copy) for copy in copies):
-                idle = [taker for peer, taker in takers if taker.queue == queue and self._could_take(peer, taker)]
-                assert not idle, f"{queue}: {idle[0]} has room, and nobody gives it what waits"
+            idle = [taker for peer, taker in takers if taker.queue == queue and self._could_take(peer, taker)]
+            ready = [copy for copy in copies if copy.place is Place.WAITING and self._ready(copy)]
+            missed = [copy for copy in ready if self._must_go(copy, idle)]
+            assert not missed, f"{queue}: {idle[0]} has room, and nobody gives it {missed[0]}"
         for peer in peers:
             if peer.open and not peer.over:
                 assert not peer.owed, f"receipts that never came: {peer.owed}"
@@ -328,16 +410,42 @@ class Model:
         return sorted(name for name, copies in self._live.items() if copies)
 
     def may_be_lost(self, name: str) -> bool:
-        """Whether a message may be gone without a delivery: because of its age, or it was never to be stored."""
+        """Whether a message may be gone without a delivery: because of its age, or it was never to be stored.
+
+        That is so of what was sent twice, or to a topic that nobody wanted, or whose subscription has ended.
+        """
         copies = [copy for (each, _), copy in self.copies.items() if each == name]
-        return any(copy.expires or not copy.stored for copy in copies)
+        return not copies or any(copy.expires or not copy.stored for copy in copies)
 
     def _may_lack(self, key: Key, now: float) -> bool:
         copy = self.copies.get(key)
         return copy is not None and bool(copy.expires) and copy.expires <= now
 
     def _could_take(self, peer: Peer, taker: Taker) -> bool:
-        return not peer.paused and taker.browses is None and taker.holds < taker.prefetch
+        entitled = self._chosen(taker.queue) in {None, taker}
+        return entitled and not peer.paused and taker.browses is None and taker.holds < taker.prefetch
+
+    def _must_go(self, copy: Copy, idle: list[Taker]) -> bool:
+        """Whether one of those who have room should have got this."""
+        if not copy.group:
+            waits = self.narrow and any(c.group and c.place is Place.WAITING for c in self._live[copy.queue].values())
+            return bool(idle) and not waits
+        owner = self._owners.get((copy.queue, copy.group))
+        if owner is None or (owner not in self._takers[copy.queue] and not self._holders(copy)):
+            return bool(idle) and not self.narrow
+        return owner in idle and not self.narrow
+
+    def _holders(self, copy: Copy) -> list[Taker]:
+        """Who holds messages of the same group."""
+        same = [c for c in self._live[copy.queue].values() if c.group == copy.group and c.place is Place.HELD]
+        return [c.holder for c in same if c.holder is not None]
+
+    def _chosen(self, queue: str) -> Taker | None:
+        return next((taker for taker in self._takers[queue] if taker.exclusive), None)
+
+    def _leave(self, taker: Taker) -> None:
+        if taker.browses is None:
+            self._takers[taker.queue].remove(taker)
 
     def _stale(self, copy: Copy) -> bool:
         return bool(copy.expires) and copy.expires <= self._wall_ms()
@@ -347,10 +455,15 @@ class Model:
 
     def _subscribe(self, peer: Peer, headers: Mapping[str, str]) -> None:
         mode, queue = headers["ack"], headers["destination"]
+        if _NAME_HEADER in headers:
+            queue = self.durables[headers[_NAME_HEADER]].queue
         prefetch = int(headers.get("prefetch-count", "1000")) or UNLIMITED
         taker = Taker(headers["id"], queue, mode, UNLIMITED if mode == "auto" else prefetch)
         if "browser" in headers:
             taker.browses = [copy for copy in self._live[queue].values() if copy.place is not Place.ON_ITS_WAY]
+        else:
+            taker.exclusive = "true" in (headers.get("exclusive"), headers.get("activemq.exclusive"))
+            self._takers[queue].append(taker)
         peer.takers[taker.name] = taker
 
     def _named(self, peer: Peer, said: Said) -> int:
@@ -380,20 +493,94 @@ class Model:
 
     def _apply(self, peer: Peer, said: Said, change: Change) -> None:
         if said.copy is not None:
-            self._put(said.copy, change)
+            self._publish(said.copy, change)
             return
         for number in self._covered(peer, self._named(peer, said)):
             copy, taker = peer.held.pop(number)
             taker.holds -= 1
+            copy.holder = None
+            counted = said.headers.get("count") != "false"
+            reason = said.headers.get("reason", "")
             if said.command == "ACK":
                 self._drop(copy, change)
-            elif said.headers.get("requeue") == "false":
-                self._drop(copy, change)
-                name = copy.queue.removeprefix("/queue/")
-                dead = Copy(copy.name, copy.token, f"/queue/DLQ.{name}", copy.priority, stored=copy.stored)
-                self._put(dead, change)
+            elif said.headers.get("requeue") == "false" and not copy.dead:
+                self._bury(copy, change, copy.count + counted, reason or "rejected by its consumer")
             else:
-                self._give_back(copy, change, counted=said.headers.get("count") != "false")
+                self._give_back(copy, change, counted=counted, reason=reason)
+
+    def _bury(self, copy: Copy, change: Change, count: int, reason: str) -> None:
+        self.buried += 1
+        self._drop(copy, change)
+        name = copy.queue.split("/", 2)[2]
+        dead = Copy(
+            copy.name, copy.token, f"/queue/DLQ.{name}", copy.priority, stored=copy.stored, group=copy.group,
+            count=count, reason=reason,
+        )  # fmt: skip
+        self._put(dead, change)
+        if dead.stored:
+            change.counts.append((dead, count))
+
+    def _publish(self, copy: Copy, change: Change) -> None:
+        rows = [copy]
+        if copy.queue.startswith("/topic/"):
+            hearing = [each for each in self.durables.values() if _fits(each.pattern, copy.queue)]
+            rows = [self._copy_for(durable, copy) for durable in hearing if copy.stored]
+        if copy.dedupe:
+            seen = self._window.get((copy.queue, copy.dedupe))
+            now = self._wall_ms()
+            if seen is not None and (seen.on_its_way or now - seen.at < WINDOW_SECONDS * 1000):
+                if seen.on_its_way and seen.change is not None and seen.change is not change:
+                    change.needs.append(seen.change)
+                return
+            keys, stored = [row.key for row in rows], any(row.stored for row in rows)
+            self._window[copy.queue, copy.dedupe] = Seen(now, keys, change, on_its_way=stored)
+        for row in rows:
+            self._put(row, change)
+
+    def _copy_for(self, durable: Durable, copy: Copy) -> Copy:
+        row = Copy(copy.name, copy.token, durable.queue, copy.priority, copy.delay, copy.expires, due=copy.due)
+        row.topic = copy.queue
+        return row
+
+    def _arrange_durable(self, peer: Peer, said: Said, change: Change) -> bool:
+        """Follow a frame that names a durable subscription, and return whether it is allowed."""
+        name = said.headers[_NAME_HEADER]
+        durable = self.durables.get(name)
+        if said.command == "UNSUBSCRIBE":
+            return durable is not None and self._end_durable(peer, name, durable, change)
+        if durable is None:
+            self._last_durable += 1
+            sign = Copy("", "", f"/durable/u/{name}/{self._last_durable}")
+            durable = self.durables[name] = Durable(said.headers["destination"], sign, change)
+            change.puts.append(sign)
+        elif durable.opened is not None:
+            change.needs.append(durable.opened)
+        self._subscribe(peer, said.headers)
+        durable.takers.append((peer, peer.takers[said.headers["id"]]))
+        return True
+
+    def _end_durable(self, peer: Peer, name: str, durable: Durable, change: Change) -> bool:
+        takers = [(each, taker) for each, taker in durable.takers if each.takers.get(taker.name) is taker]
+        if any(each is not peer for each, _ in takers):
+            return False
+        for _, taker in takers:
+            del peer.takers[taker.name]
+        del self.durables[name]
+        change.drops.append(durable.sign)
+        for copy in list(self._live[durable.queue].values()):
+            self._drop(copy, change)
+            copy.stored = False  # any more, for whoever still holds it
+        return True
+
+    def _find_durables(self, durable: Mapping[Key, int]) -> None:
+        """See which subscriptions are left after a crash."""
+        self._last_durable = 0
+        self.durables = {}
+        for queue in (queue for name, queue in durable if not name):
+            name, number = queue.split("/")[3:]
+            pattern = {"d1": "/topic/t.*", "d2": "/topic/t.1"}[name]
+            self.durables[name] = Durable(pattern, Copy("", "", queue), None)
+            self._last_durable = max(self._last_durable, int(number))
 
     def _put(self, copy: Copy, change: Change) -> None:
         # What was buried shortly before a crash may have to be buried once more.
@@ -412,18 +599,26 @@ class Model:
         if copy.stored:
             change.drops.append(copy)
 
-    def _give_back(self, copy: Copy, change: Change, *, counted: bool) -> None:
+    def _give_back(self, copy: Copy, change: Change, *, counted: bool, reason: str = "") -> None:
         copy.place = Place.WAITING
-        if counted:
+        if counted and not copy.dead and copy.count + 1 >= self.deliveries > 0:
+            count = copy.count + 1
+            self._bury(
+                copy, change, count, reason or f"delivered {count} {'time' if count == 1 else 'times'} without an ack"
+            )
+        elif counted:
             copy.count += 1
             if copy.stored:
                 change.counts.append((copy, copy.count))
 
     def _give_back_all(self, peer: Peer, *, counted: bool) -> None:
         peer.transactions.clear()
+        for taker in peer.takers.values():
+            self._leave(taker)
         peer.takers.clear()
         change = Change()
         for copy, _ in peer.held.values():
+            copy.holder = None
             self._give_back(copy, change, counted=counted)
         peer.held.clear()
         self._note(change)
@@ -436,7 +631,7 @@ class Model:
         assert name in peer.owed, f"receipt {name} came twice, or for nothing"
         upto, change = peer.owed.pop(name)
         self._promised = max(self._promised, upto)
-        for each in self._log[:upto] if change is None else [change]:
+        for each in self._log[:upto] if change is None else [change, *change.needs]:
             for copy in each.puts:
                 assert copy.key in self.disk.ever, f"receipt {name} came before {copy} was durable"
                 self.receipted.add(copy.name)
@@ -458,6 +653,7 @@ class Model:
         copy = self.copies.get((headers["copy"], taker.queue))
         assert copy is not None, f"nobody sent this, or nobody has committed it: {heard}"
         assert heard.body.decode() == copy.token, f"another body than {copy}: {heard}"
+        assert headers["destination"] == (copy.topic or copy.queue), heard
         number = int(headers["message-id"])
         assert copy.number in {0, number}, f"{copy} has another number: {heard}"
         copy.number = number
@@ -473,6 +669,9 @@ class Model:
         assert count == copy.count, f"delivery-count is {count}: {copy}"
         assert headers.get("redelivered", "false") == ("true" if count else "false"), heard
         self._keep_order(taker, copy)
+        assert self._chosen(taker.queue) in {None, taker}, f"delivered to {taker}, who is not the exclusive one"
+        assert headers.get("reason", "") == copy.reason, f"another reason: {heard}"
+        self._keep_group(taker, copy, first=headers.get("JMSXGroupFirstForConsumer") == "true")
         self.delivered.add(copy.name)
         self._handed[copy.queue].append(copy)
         if taker.mode == "auto":
@@ -481,11 +680,27 @@ class Model:
             self._note(change)
             return
         copy.place = Place.HELD
+        copy.holder = taker
         peer.held[number] = copy, taker
         taker.holds += 1
         assert taker.holds <= taker.prefetch, f"more than {taker.prefetch} for {taker}"
+
+    def _keep_group(self, taker: Taker, copy: Copy, *, first: bool) -> None:
+        if not copy.group:
+            assert not first, f"not of a group: {copy}"
+            return
+        self.grouped += 1
+        others = [each for each in self._holders(copy) if each is not taker]
+        assert not others, f"{copy} was delivered to {taker}, and {others[0]} holds others of its group"
+        key = copy.queue, copy.group
+        assert first or self._owners.get(key) is taker, f"{taker} was not told that {copy} is the first of its group"
+        self._owners[key] = taker
 
     def _keep_order(self, taker: Taker, copy: Copy) -> None:
         if taker.last is not None and taker.last[0] == self._turn:
             assert taker.last[1] < copy.turn, f"out of order to {taker}: {copy}"
         taker.last = self._turn, copy.turn
+
+
+def _fits(pattern: str, topic: str) -> bool:
+    return pattern in {topic, "/topic/t.*"}

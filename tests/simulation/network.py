@@ -126,3 +126,6 @@ class Link:
     def finish(self) -> None:
         assert self.peer.over, "the bus hung up for no reason"
         self.ended = True
+
+    def abort(self) -> None:
+        raise AssertionError("the bus gave up for no reason")

@@ -1,4 +1,4 @@
-"""The real process, killed again and again while messages are moved by transactions: each is in one place only."""
+"""The real process, killed again and again: what transactions move is in one place, what is repeated gets in once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.acceptance
 
 KILLS = 5
 CHAINS = 20
+DURABLE = "durable-subscription-name:audit"
 OTHER = {"/queue/a": "/queue/b", "/queue/b": "/queue/a"}
 
 
@@ -124,6 +125,65 @@ class Courier:
             self.confirmed[chain] = max(self.confirmed[chain], move)
 
 
+class Doubter(Courier):
+    """Sends messages to a topic with ids, and once more whatever it is in doubt of."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.doubts: list[int] = []
+        self.numbers = 0
+
+    def subscribe(self) -> None:
+        self._send(f"SUBSCRIBE\nid:d\ndestination:/topic/news.*\n{DURABLE}\nack:auto\nreceipt:s\n\n\0")
+
+    def found_durable(self) -> None:
+        """Make the durable subscription, and go."""
+        self.connect()
+        self.subscribe()
+        frame = self._frame()
+        assert frame is not None
+        assert frame.headers["receipt-id"] == "s", frame
+        self._socket.close()
+
+    def send(self, bus: Started, count: int, rng: random.Random) -> None:
+        """Send, the doubtful ones first, kill the bus, and hear no more of what it has confirmed than comes before."""
+        self.connect()
+        new = range(self.numbers, self.numbers + count)
+        self.numbers += count
+        self.doubts += new
+        data = "".join(
+            f"SEND\ndestination:/topic/news.a\ndedupe-id:{number}\nreceipt:{number}\n\n{number}\0"
+            for number in self.doubts
+        )
+        self._send(data[: rng.randrange(len(data) // 2, len(data))])
+        for _ in range(rng.randrange(len(self.doubts) // 2 + 1)):
+            self._confirm(self._frame())
+        bus.send_signal(signal.SIGKILL)
+        self._socket.close()
+
+    def finish(self) -> list[int]:
+        """Send what is in doubt still, and take everything there is."""
+        self.connect()
+        for number in self.doubts:
+            self._send(f"SEND\ndestination:/topic/news.a\ndedupe-id:{number}\nreceipt:{number}\n\n{number}\0")
+        while self.doubts:
+            self._confirm(self._frame())
+        self.subscribe()
+        self._send("SEND\ndestination:/topic/news.a\n\nlast\0")
+        found: list[str] = []
+        while not found or found[-1] != "last":
+            frame = self._frame()
+            assert frame is not None
+            if frame.command == "MESSAGE":
+                found.append(frame.body.decode())
+        self._socket.close()
+        return [int(body) for body in found[:-1]]
+
+    def _confirm(self, frame: Frame | None) -> None:
+        if frame is not None and frame.command == "RECEIPT":
+            self.doubts.remove(int(frame.headers["receipt-id"]))
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
@@ -158,3 +218,23 @@ def test_a_message_that_transactions_move_is_in_one_place_however_often_the_bus_
     assert sorted(chain for chain, _ in found) == list(range(CHAINS)), replay
     for chain, move in found:
         assert courier.confirmed[chain] <= move <= courier.sent[chain], replay
+
+
+def test_a_durable_subscription_gets_each_message_once_however_often_the_bus_is_killed(
+    home: Home, buses: list[Started]
+) -> None:
+    def start() -> Started:
+        buses.append(Started(("bus",), home.environment))
+        buses[-1].wait_for_line("^ready")
+        return buses[-1]
+
+    rng = random.Random(SEED)
+    sender = Doubter(home.url)
+    bus = start()
+    sender.found_durable()
+    for _ in range(KILLS):
+        sender.send(bus, rng.randrange(1, 3_000), rng)
+        assert bus.exit_code() == -signal.SIGKILL
+        bus = start()
+    found = sender.finish()
+    assert sorted(found) == list(range(sender.numbers)), f"replay with SWARMAGE_SEED={SEED}"

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from swarmage.broker.message import Message
+from swarmage.broker.notes import ClockRow, DedupeRow, DurableRow, Notes
 from swarmage.broker.sqlite_file import FILE_NAME, open_file
 from swarmage.broker.sqlite_rows import Rows
 from swarmage.broker.store import Batch, Page
 
 from .power import Connection, Disk
 
-Content = dict[int, tuple[str, int, int, int, bytes]]
+Content = dict[Any, Any]
+"""Messages by their numbers, and rows of what is noted besides."""
 _DESTINATIONS = ("/queue/a", "/queue/b")
 _OFTEN = 30  # pages between checkpoints, instead of thousands
 _MOST = 1 << 30
@@ -72,22 +74,47 @@ class Run:
 
     def _make(self, before: Content) -> tuple[Batch, Content]:
         rng, batch, state = self._rng, Batch(), dict(before)
-        for number in rng.sample(sorted(state), k=min(len(state), rng.choice([0, 0, 1, 5, 40]))):
+        numbers = sorted(key for key in state if isinstance(key, int))
+        for number in rng.sample(numbers, k=min(len(numbers), rng.choice([0, 0, 1, 5, 40]))):
             batch.deletes.append(number)
             del state[number]
-        for number in rng.sample(sorted(state), k=min(len(state), rng.choice([0, 1, 5]))):
+        numbers = [number for number in numbers if number in state]
+        for number in rng.sample(numbers, k=min(len(numbers), rng.choice([0, 1, 5]))):
             destination, priority, due, count, body = state[number]
             batch.counts[number] = count + 1
             state[number] = (destination, priority, due, count + 1, body)
+        queues = [row.queue for row in state if isinstance(row, DurableRow)]
         for _ in range(rng.choice([1, 1, 3, 20])):
             self._numbers += 1
             body = rng.randbytes(rng.randrange(self._size))
-            message = Message(self._numbers, rng.choice(_DESTINATIONS), b"head\n\n", body)
+            message = Message(self._numbers, rng.choice([*_DESTINATIONS, *queues]), b"head\n\n", body)
             message.priority, message.stored = rng.choice([4, 4, 9]), True
             message.due = rng.choice([0, 0, 0, 1_700_000_000_000])
             batch.inserts.append(message)
             state[message.id] = (message.destination, message.priority, message.due, 0, message.body)
+        if rng.random() < 0.5:
+            batch.notes = self._note(state)
         return batch, state
+
+    def _note(self, state: Content) -> Notes:
+        rng, number, notes = self._rng, self._numbers, Notes()
+        for row in [row for row in state if isinstance(row, DurableRow) and rng.random() < 0.3]:
+            notes.ended.append(row)
+            gone = [key for key in state if isinstance(key, int) and state[key][0] == row.queue]
+            for key in [row, *gone]:
+                del state[key]
+        notes.opened = [DurableRow(number, "ann", "audit", "/topic/a")] * rng.randrange(2)
+        notes.seen = [DedupeRow(number + 1, number, rng.randbytes(16))] * rng.randrange(2)
+        notes.times = [ClockRow(number + 1, number * 1_000)] * rng.randrange(2)
+        notes.forget = rng.choice([0, max(0, number - 20)])
+        for old in [row for row in state if isinstance(row, DedupeRow) and row.number <= notes.forget]:
+            del state[old]
+        past = [row for row in state if isinstance(row, ClockRow) and rng.random() < 0.2]
+        notes.past = [row.number for row in past]
+        for old_time in past:
+            del state[old_time]
+        state |= dict.fromkeys([*notes.opened, *notes.seen, *notes.times])
+        return notes
 
 
 def find(image: dict[str, bytes], folder: Path, durability: str) -> Content:
@@ -104,7 +131,9 @@ def find(image: dict[str, bytes], folder: Path, durability: str) -> Content:
             page = rows.read(Page(destination, priority, 0, _MOST, _MOST))
             assert len(page) == count
             messages += page
-    return {m.id: (m.destination, m.priority, m.due, m.count, m.body) for m in messages}
+    noted = loaded.noted
+    rows = [*noted.durables.values(), *noted.seen.values(), *noted.times.values()]
+    return {m.id: (m.destination, m.priority, m.due, m.count, m.body) for m in messages} | dict.fromkeys(rows)
 
 
 def kept(run: Run, folder: Path, durability: str = "disk") -> Iterator[tuple[int, int]]:

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 import pytest
 from unit.broker.driver import ManualClock
 
-from swarmage.broker import hub as hub_module
+from swarmage.broker import parking as parking_module
 from swarmage.broker import waiting as waiting_module
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.router import QUEUE
 
 from .clients import Client, Drainer
 from .disk import Disk, Shelf, Table
-from .model import Model
+from .model import WINDOW_SECONDS, Model
 from .network import Link
 
 _SMALL_HEADS = (2, 3, 5, 20)
@@ -34,12 +35,12 @@ class Violation(AssertionError):
 
 
 @contextmanager
-def small_heads(size: int | None) -> Iterator[None]:
-    """Keep no more than this many messages of a queue and priority in memory."""
+def small_heads(size: int | None, parked: int) -> Iterator[None]:
+    """Keep no more than this many messages of a queue and priority in memory, and park no more than so many."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parking_module, "MOST_PARKED", parked)
         if size is not None:
             patch.setattr(waiting_module, "HEAD", size)
-            patch.setattr(hub_module, "HEAD", size)
         yield
 
 
@@ -49,6 +50,7 @@ class World:
     Attributes:
         events: how many things happened.
         queues: how many there are.
+        grouped: how many of all messages belong to a group.
     """
 
     def __init__(self, seed: int) -> None:
@@ -58,7 +60,13 @@ class World:
         self._trace: deque[tuple[object, ...]] = deque(maxlen=_LONGEST_TRACE)
         self.model = Model(self.wall_ms)
         self._disk = self.model.disk = Disk(Table() if rng.random() < 0.7 else Shelf(), self.model.arrives)
-        self._limits = Limits(output_bytes=rng.choice([200, 2_000, 256 * 1024]))
+        self.model.deliveries = rng.choice([0, 0, 1, 2, 4])
+        deliveries = (("/queue/", self.model.deliveries),) if self.model.deliveries else ()
+        output = rng.choice([200, 2_000, 256 * 1024])
+        self._limits = Limits(output_bytes=output, dedupe_seconds=WINDOW_SECONDS, deliveries=deliveries)
+        self.model.narrow = rng.random() < 0.3
+        self._parked = rng.choice([1, 2, 5]) if self.model.narrow else 1_000
+        self.grouped = rng.choice([0.0, 0.2, 0.6, 1.0])
         self._head = rng.choice(_SMALL_HEADS) if rng.random() < 0.6 else None
         self._links: list[Link] = []
         self._connections = self._buses = 0
@@ -97,7 +105,7 @@ class World:
 
     def run(self) -> None:
         """Let all happen, and judge it."""
-        with small_heads(self._head):
+        with small_heads(self._head, self._parked):
             names = list(self._weights)
             steps = {name: getattr(self, f"_{name}") for name in names}
             for name in self._rng.choices(names, list(self._weights.values()), k=self._steps):
@@ -234,7 +242,7 @@ class World:
         return {
             queue.name: (queue.waiting.count, queue.in_flight, queue.delayed)
             for queue in self._hub.router.queues.values()
-            if queue.name.startswith(QUEUE)
+            if queue.name.startswith((QUEUE, DURABLE))
         }
 
     def _drain(self) -> None:
@@ -248,11 +256,10 @@ class World:
         self._settle()
         drainer = Drainer(self)
         assert drainer.link is not None
-        while drainer.link.leaving or drainer.link.coming:
-            drainer.link.deliver(drainer.link.leaving)
-            self._settle()
-            drainer.link.read(drainer.link.coming)
+        self._exchange(drainer.link)
         assert not self.model.left, f"never delivered: {self.model.left}"
+        drainer.end_durables()
+        self._exchange(drainer.link)
         self._lose_one(drainer.link)
         self._let_pass(12.0)
         self._let_pass(12.0)
@@ -262,6 +269,12 @@ class World:
         promised = {name for client in self._clients for name in client.promised}
         lost = {name for name in promised - self.model.delivered if not self.model.may_be_lost(name)}
         assert not lost, f"promised and never delivered: {sorted(lost)}"
+
+    def _exchange(self, link: Link) -> None:
+        while link.leaving or link.coming:
+            link.deliver(link.leaving)
+            self._settle()
+            link.read(link.coming)
 
 
 def run(seed: int) -> int:

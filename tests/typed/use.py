@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
-from swarmage import Client, Reply, Worker, ability
+from swarmage import AsyncWorker, Client, Reply, Worker, ability
 
 
 class Census(Worker):
@@ -36,3 +37,31 @@ def by_name(client: Client) -> None:
 
 async def awaited(client: Client) -> None:
     assert_type(await client.insert(Census.count, "a"), int)
+
+
+class Fetch(AsyncWorker):
+    concurrency = 2000
+
+    async def on_start(self) -> None:  # type: ignore[override]  # pykka's own hook is a plain def
+        self.agent = "swarmage"
+
+    @ability("web.fetch", timeout=10)
+    async def fetch(self, url: str) -> str:
+        assert_type(await self.again(url), str)
+        await self.local(Fetch.again, url)
+        return url
+
+    @ability("web.again")
+    async def again(self, url: str) -> str:
+        return url
+
+    @ability("web.lines")
+    async def lines(self, url: str) -> AsyncIterator[str]:
+        yield url
+
+
+def by_coroutine(client: Client) -> None:
+    assert_type(client.insert(Fetch.fetch, "x"), Reply[str])
+    assert_type(client.insert_many(Fetch.fetch, ["x"]), list[Reply[str]])
+    assert_type(client.insert(Fetch.lines, "x"), Reply[None])
+    client.insert(Fetch.fetch, 5)  # type: ignore[call-overload]  # the ability takes a str

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import functools
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swarmage.abilities import Ability, abilities_of, ability
+from swarmage.abilities import Ability, abilities_of, ability, check_kind
 from swarmage.errors import AbilityError, ConfigError
 
 if TYPE_CHECKING:
@@ -108,17 +110,30 @@ def test_a_wrong_declaration_fails_when_the_class_is_defined(settings: dict[str,
     assert isinstance(caught.value, ConfigError)
 
 
-def test_a_coroutine_is_not_an_ability_of_a_worker() -> None:
-    with pytest.raises(AbilityError, match="async"):
-
+def test_an_ability_knows_whether_it_is_to_be_awaited() -> None:
+    class Owner:
         @ability("a")
-        async def one(self: object) -> None: ...
+        async def one(self) -> int:
+            return 1
 
-    with pytest.raises(AbilityError, match="async"):
-
-        @ability("a")
-        async def other(self: object) -> Any:
+        @ability("b")
+        async def other(self) -> AsyncIterator[int]:
             yield 1
+
+    assert Owner.one.awaited
+    assert Owner.other.awaited
+    assert not Painter.wall.awaited
+    assert asyncio.run(Owner().one()) == 1
+
+
+def test_an_ability_that_its_worker_cannot_perform_is_named_with_what_to_do() -> None:
+    async def one() -> None: ...
+
+    check_kind("Owner", Ability(one, "a"), on_loop=True)
+    with pytest.raises(AbilityError, match=r"ability a: Owner\.one is async.*make Owner an AsyncWorker"):
+        check_kind("Owner", Ability(one, "a"), on_loop=False)
+    with pytest.raises(AbilityError, match=r"ability b: Owner\..*max.* is a plain def.*or Owner a Worker"):
+        check_kind("Owner", Ability(functools.partial(max, 3), "b"), on_loop=True)
 
 
 def test_what_cannot_be_called_is_not_an_ability() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from swarmage import Worker, ability
@@ -29,3 +30,13 @@ class Steps(Worker):
         print(f"holding {fifo}")
         Path(fifo).read_text()
         return os.getpid()
+
+    @ability("steps.spin", retries=0)
+    def spin(self) -> None:
+        """Run until it is cancelled."""
+        while True:
+            threading.Event().wait(0.01)
+
+    @ability("steps.touch")
+    def touch(self, path: str) -> None:
+        Path(path).touch()

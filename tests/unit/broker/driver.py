@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from swarmage.broker.door import Door
 from swarmage.broker.frames import Frame, FrameParser
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
@@ -53,7 +54,8 @@ class Bus:
 
     def start(self) -> None:
         """Start over on the same store, which is what is left after a kill."""
-        self.hub = Hub(store=self.store, users=self._users, clock=self.clock, limits=self.limits)
+        door = Door(self._users or {}, self.clock)
+        self.hub = Hub(store=self.store, door=door, clock=self.clock, limits=self.limits)
         self.hub.load()
 
     def settle(self) -> None:
@@ -79,20 +81,23 @@ class Bus:
 class Client:
     """One connection; `frames` is what came and was not looked at yet."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, peer: str = "tester") -> None:
         self.bus = bus
         self.parser = FrameParser(Limits())
         self.parser.log_in("1.2")
         self.frames: list[Frame] = []
         self.raw = b""
         self.finished = False
-        self.session = bus.hub.connect(self, "tester")
+        self.session = bus.hub.connect(self, peer)
 
     def write(self, data: bytes) -> None:
         self.raw += data
         self.frames += self.parser.feed(data)
 
     def finish(self) -> None:
+        self.finished = True
+
+    def abort(self) -> None:
         self.finished = True
 
     def feed(self, data: bytes) -> None:

@@ -94,7 +94,8 @@ def test_a_log_that_is_damaged_in_the_middle_is_not_forgotten(tmp_path: Path) ->
     ("statement", "complaint"),
     [
         ("DROP INDEX lane", "its tables are not those of the bus"),
-        ("PRAGMA user_version=3", "says that its format is 3"),
+        ("PRAGMA user_version=2", "says that its format is 2"),
+        ("PRAGMA user_version=4", "says that its format is 4"),
         ("UPDATE destination SET id = id + 10", "whose destination it does not know"),
     ],
 )

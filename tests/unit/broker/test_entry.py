@@ -32,7 +32,7 @@ def door() -> SlowDoor:
 @pytest.fixture
 def client(bus: Bus, door: SlowDoor) -> Client:
     client = Client(bus)
-    client.session.entry.door = door
+    bus.hub.door = door
     return client
 
 
@@ -69,7 +69,7 @@ def test_a_refusal_is_said_when_it_is_due_and_nothing_behind_it_counts(
     assert client.raw == b""
     bus.advance(0.5)
     assert client.error() == "no"
-    assert bus.hub.messages_in == 0
+    assert bus.hub.tally.came == 0
 
 
 def test_a_verdict_for_who_has_left_changes_nothing(bus: Bus, door: SlowDoor, client: Client) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarmage.broker import hub, waiting
+from swarmage.broker import store, waiting
 
 from .driver import Bus, Client
 
 
 @pytest.fixture(autouse=True)
 def _short_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (hub, waiting):
-        monkeypatch.setattr(module, "HEAD", 10)
+    monkeypatch.setattr(waiting, "HEAD", 10)
 
 
 @pytest.fixture
@@ -129,8 +128,7 @@ def test_a_delayed_message_of_a_long_queue_is_released_once(bus: Bus) -> None:
 
 
 def test_many_bytes_are_a_long_queue_too(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (hub, waiting):
-        monkeypatch.setattr(module, "HEAD_BYTES", 100)
+    monkeypatch.setattr(waiting, "HEAD_BYTES", 100)
     sender = bus.client()
     for letter in b"abcdef":
         sender.put("/queue/a", bytes([letter]) * 60)
@@ -159,3 +157,20 @@ def test_many_messages_that_were_held_back_do_not_keep_the_store_from_being_read
     client = bus.client()
     client.subscribe("/queue/a")
     assert client.bodies() == first + late
+
+
+def test_a_store_in_memory_remembers_no_messages_that_are_done(monkeypatch: pytest.MonkeyPatch, bus: Bus) -> None:
+    monkeypatch.setattr(store, "_FEW", 20)
+    client, sender = bus.client(), bus.client()
+    client.subscribe("/queue/a", ack="client-individual")
+    sender.put("/queue/a", b"stays")
+    client.take()
+    for _ in range(300):
+        sender.put("/queue/a", b"x")
+        client.ack(client.take())
+        sender.put("/queue/b", b"x", priority=7)
+    other = bus.client()
+    other.subscribe("/queue/b")
+    assert len(other.bodies()) == 300
+    assert isinstance(bus.store, store.MemoryStore)
+    assert {key: len(numbers) <= 25 for key, numbers in bus.store._lanes.items()} == {("/queue/a", 4): True}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sqlite3
 import stat
 import threading
@@ -12,9 +13,11 @@ from typing import Any
 import pytest
 
 from swarmage.broker.message import Message
+from swarmage.broker.repair import compact
 from swarmage.broker.sqlite_store import SqliteStore
 from swarmage.broker.store import Batch, Loaded, Page
 from swarmage.errors import BusFailed, ConfigError
+from tests.unit.seeds import SEED
 
 
 class Opened:
@@ -99,6 +102,29 @@ def test_a_page_begins_behind_a_number_and_has_a_size(reopen: Callable[[], Opene
     assert [m.id for m in opened.read(after=98, most_bytes=1)] == [99]  # never nothing while there is one
     assert opened.read(after=99) == []
     assert opened.read(destination="/queue/nobody") == []
+
+
+def test_pages_of_any_sizes_leave_nothing_out(reopen: Callable[[], Opened]) -> None:
+    opened, chance = reopen(), random.Random(SEED)
+    sizes = [chance.choice([0, 1, 50, 3_000, 70_000]) for _ in range(500)]
+    sizes[100:300] = [70_000, *[1] * 199]  # the first size says little about those behind it
+    assert opened.write(batch([message(n, b"x" * size) for n, size in enumerate(sizes, 1)])) is None
+    read: list[int] = []
+    while page := opened.read(after=len(read), most=chance.choice([1, 7, 400]), most_bytes=100_000):
+        assert sum(len(m.head) + len(m.body) for m in page[:-1]) < 100_000
+        read += [len(m.body) for m in page]
+    assert read == sizes
+
+
+def test_deleted_bodies_are_not_overwritten_at_once(reopen: Callable[[], Opened]) -> None:
+    opened = reopen()
+    assert opened.write(batch([message(1, b"secret" * 10_000)])) is None
+    assert opened.write(batch([], [1])) is None
+    path = reopen().store.path
+    reopen().store.close()
+    assert b"secretsecret" in path.read_bytes()
+    compact(path)
+    assert [file.name for file in path.parent.iterdir() if b"secretsecret" in file.read_bytes()] == []
 
 
 def test_a_page_shows_what_was_written_before_it_was_asked_for(reopen: Callable[[], Opened]) -> None:

@@ -143,3 +143,19 @@ def test_what_transactions_hold_back_is_limited() -> None:
     for name in "abc":
         begin(other, name)
     assert "more than 2" in other.error()
+
+
+@pytest.mark.parametrize("own", ["/temp-queue/mine", "/topic/news"])
+def test_a_commit_that_ends_its_own_sender_as_too_slow_is_still_done_as_a_whole(own: str) -> None:
+    bus = Bus(limits=Limits(private_backlog=3))
+    client = filled(bus, 1)
+    frame = client.take()
+    client.subscribe(own, "own", ack="client-individual", prefetch_count=1)
+    begin(client)
+    for _ in range(6):
+        client.put(own, b"x", transaction="t")
+    client.put("/queue/b", b"result", transaction="t")
+    client.ack(frame, transaction="t")
+    client.send("COMMIT", {"transaction": "t"})
+    assert client.frames[-1].headers["message"].startswith("you are too slow")
+    assert stored(bus) == [b"result"]

@@ -11,7 +11,7 @@ from .fake_client import FakeClient, FakeDeadLetters
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     """What every command of this test talks to."""
     fake = FakeClient()
-    for module in ("send", "status", "dead"):
+    for module in ("send", "status", "dead", "control", "top"):
         monkeypatch.setattr(importlib.import_module(f"swarmage.cli.{module}"), "Client", fake)
     monkeypatch.setattr(importlib.import_module("swarmage.cli.dead"), "DeadLetters", FakeDeadLetters)
     return fake

@@ -39,6 +39,8 @@ class FakeClient:
         self.replies_wanted: list[bool] = []
         self.waited: list[float | None] = []
         self.letters: list[FakeLetter] = []
+        self.asked: list[Any] = []
+        self.answer: Any = None
         self.state: Any = {
             "bus": {"url": "stomp://ann:***@here:61613", "server": "swarmage/0", "version": "1.2", "uptime": 61},
             "queues": [],
@@ -62,6 +64,26 @@ class FakeClient:
 
     def status(self, timeout: float) -> Any:
         return self.state
+
+    def cancel(self, *ids: str, keep: float) -> None:
+        self.asked.append((ids, keep))
+
+    def pause(self, task_class: str) -> None:
+        self.asked.append(("pause", task_class))
+
+    def resume(self, task_class: str) -> None:
+        self.asked.append(("resume", task_class))
+
+    def concurrency(self, worker: str, count: int | None) -> None:
+        self.asked.append((worker, count))
+
+    def drain(self, drone: str) -> Any:
+        self.asked.append(("drain", drone))
+        return self.answer
+
+    def stacks(self, drone: str) -> Any:
+        self.asked.append(("stacks", drone))
+        return self.answer
 
 
 @dataclass

@@ -56,3 +56,16 @@ def test_a_size_that_is_none_is_refused(home: Path, size: str) -> None:
     result = CliRunner().invoke(commands, ["bus", "--max-bytes", size])
     assert result.exit_code == 2
     assert "such as 500M" in result.output
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "/queue/a", "/queue/a=", "/queue/a=0", "orders.=3", "/topic/a=3"])
+def test_a_limit_of_deliveries_that_is_none_is_refused(home: Path, limit: str) -> None:
+    result = CliRunner().invoke(commands, ["bus", "--max-deliveries", limit])
+    assert result.exit_code == 2
+    assert "is neither N nor /queue/NAME=N" in result.output
+
+
+def test_two_limits_of_deliveries_for_the_same_queues_are_refused(home: Path) -> None:
+    result = CliRunner().invoke(commands, ["bus", "--max-deliveries", "3", "--max-deliveries", "4"])
+    assert result.exit_code == 2
+    assert "there are two limits for /queue/" in result.output

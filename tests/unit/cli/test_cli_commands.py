@@ -11,11 +11,14 @@ from swarmage import errors
 from swarmage.cli.exit_codes import exit_code_of
 from swarmage.cli.main import COMMANDS
 from swarmage.cli.progress_bar import progress_bar
-from swarmage.client.reply import Progress
+from swarmage.client.heard import Progress
 
 from .fake_client import FakeClient, FakeLetter, run
 
-QUEUE = {"name": "q", "task_class": "some.thing", "waiting": 3, "in_flight": 1, "delayed": 0, "consumers": 1}
+QUEUE = {
+    "name": "q", "task_class": "some.thing", "waiting": 3, "in_flight": 1, "delayed": 0, "consumers": 1, "rate_in": 2.5,
+    "rate_out": 0.4,
+}  # fmt: skip
 DRONE = {
     "id": "here-1",
     "pid": 17,
@@ -191,9 +194,20 @@ def test_status_shows_bus_queues_and_drones(client: FakeClient) -> None:
     client.state |= {"queues": [QUEUE, {**QUEUE, "task_class": "lost.one", "consumers": 0}], "drones": [DRONE]}
     lines = run("status").stdout.splitlines()
     assert lines[0] == "bus stomp://ann:***@here:61613, server swarmage/0, version 1.2, uptime 1 min 1 s"
-    assert lines[3].split() == ["some.thing", "3", "1", "0", "1"]
-    assert lines[4].split() == ["lost.one", "3", "1", "0", "0", "nobody", "performs", "it"]
+    assert lines[2].split() == ["TASK", "CLASS", "WAITING", "IN", "FLIGHT", "DELAYED", "IN/S", "OUT/S", "DRONES"]
+    assert lines[3].split() == ["some.thing", "3", "1", "0", "2.5", "0.4", "1"]
+    assert lines[4].split() == ["lost.one", "3", "1", "0", "2.5", "0.4", "0", "nobody", "performs", "it"]
     assert lines[7].split() == ["here-1", "here\\x1b", "17", "Some", "idle", "some.thing"]
+
+
+def test_status_tells_of_the_messages_where_the_bus_does(client: FakeClient) -> None:
+    client.state["bus"] |= {
+        "messages_in": 9, "messages_out": 8, "messages_waiting": 3, "rate_in": 2.5, "rate_out": 0.4, "acked": 7,
+        "expired": 0, "dead": 1, "unsaved_bytes": 0, "stored_bytes": 12_345_678, "disk_free_bytes": 999,
+    }  # fmt: skip
+    lines = run("status").stdout.splitlines()
+    assert lines[0].endswith("uptime 1 min 1 s")
+    assert lines[1] == "messages: 2.5/s in, 0.4/s out, 3 wait, 7 acked, 1 dead, 12.3 MB stored, 999 B free"
 
 
 def test_status_of_an_empty_bus_says_so(client: FakeClient) -> None:
@@ -222,8 +236,10 @@ def test_dead_list_as_json_is_an_array(client: FakeClient) -> None:
 def test_dead_show_prints_all_of_one_dead_letter(client: FakeClient) -> None:
     client.letters = [FakeLetter()]
     text = run("dead", "show", "one").stdout
-    assert "died:        2023-11-14 22:13:20+00:00\n" in text
-    assert text.endswith("\n\nTraceback:\n  deep \\x1b[31m\n\n")
+    assert "died:        2023-11-14 22:13:20+00:00, " in text
+    assert "args:        [1]\n" in text
+    assert "kwargs" not in text
+    assert text.endswith("\n\nTraceback:\n  deep \\x1b[31m\n")
     assert json.loads(run("dead", "show", "one", "--json").stdout)["id"] == "one"
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from swarmage.client import reply as module
-from swarmage.client.reply import Progress, Reply
-from swarmage.errors import ConfigError, ReplyTimeout, TaskFailed
+from swarmage.client.heard import Progress
+from swarmage.client.reply import Reply
+from swarmage.errors import ConfigError, ConnectionLost, ReplyTimeout, TaskFailed
 from swarmage.outcome import Failure
 from swarmage.wire.envelope import ReplyBody
 
@@ -55,32 +56,32 @@ def in_thread(call: Callable[[], Any]) -> SimpleQueue[Any]:
 
 def test_a_result_that_is_there_is_returned_as_often_as_asked_for(reply: Reply[Any]) -> None:
     assert not reply.done
-    reply.deliver(result({"a": 1}))
+    reply.heard.deliver(result({"a": 1}))
     assert reply.done
     assert [reply.result(0), reply.result(0)] == [{"a": 1}, {"a": 1}]
 
 
 def test_who_waits_is_woken_by_the_result(reply: Reply[Any]) -> None:
     ended = in_thread(lambda: reply.result(SECONDS))
-    reply.deliver(result(7))
+    reply.heard.deliver(result(7))
     assert ended.get(timeout=SECONDS) == 7
 
 
 def test_all_who_wait_are_woken(reply: Reply[Any]) -> None:
     ended = [in_thread(lambda: reply.result(SECONDS)) for _ in range(5)]
-    reply.deliver(result(7))
+    reply.heard.deliver(result(7))
     assert [each.get(timeout=SECONDS) for each in ended] == [7] * 5
 
 
 def test_none_is_a_result(reply: Reply[Any]) -> None:
-    reply.deliver(result(None))
+    reply.heard.deliver(result(None))
     assert reply.result(0) is None
 
 
 def test_a_reply_that_does_not_come_in_time_can_be_waited_for_again(reply: Reply[Any]) -> None:
     with pytest.raises(ReplyTimeout, match=r"text\.census 1"):
         reply.result(0.01)
-    reply.deliver(result(1))
+    reply.heard.deliver(result(1))
     assert reply.result(0) == 1
 
 
@@ -95,7 +96,7 @@ def test_the_deadline_is_measured_with_the_clock_that_was_passed_in() -> None:
 
 
 def test_a_failed_task_raises_with_its_remote_traceback(reply: Reply[Any]) -> None:
-    reply.deliver(ERROR)
+    reply.heard.deliver(ERROR)
     for _ in range(2):
         with pytest.raises(TaskFailed, match="ValueError: boo") as caught:
             reply.result(0)
@@ -104,57 +105,57 @@ def test_a_failed_task_raises_with_its_remote_traceback(reply: Reply[Any]) -> No
 
 @pytest.mark.parametrize("copy", [result(2), ERROR, part(9)], ids=["result", "error", "part"])
 def test_after_the_end_copies_are_ignored(reply: Reply[Any], copy: ReplyBody) -> None:
-    reply.deliver(result(1))
-    reply.deliver(copy)
+    reply.heard.deliver(result(1))
+    reply.heard.deliver(copy)
     assert reply.result(0) == 1
     assert list(reply) == [1]
 
 
 def test_an_error_is_not_undone_by_a_late_result(reply: Reply[Any]) -> None:
-    reply.deliver(ERROR)
-    reply.deliver(result(1))
+    reply.heard.deliver(ERROR)
+    reply.heard.deliver(result(1))
     with pytest.raises(TaskFailed):
         reply.result(0)
 
 
 def test_the_result_is_what_the_ability_announced() -> None:
     reply: Reply[Path] = Reply("1", "a", kind=Path)
-    reply.deliver(result("/usr/share"))
+    reply.heard.deliver(result("/usr/share"))
     assert reply.result(0) == Path("/usr/share")
 
 
 @pytest.mark.parametrize("value", ["not a number", None, math.nan])
 def test_a_result_that_was_not_announced_is_better_than_nothing(value: Any) -> None:
     reply: Reply[int] = Reply("1", "a", kind=int)
-    reply.deliver(result(value))
+    reply.heard.deliver(result(value))
     assert reply.result(0) is value
 
 
 def test_iterating_returns_the_responses_then_the_result(reply: Reply[Any]) -> None:
     for body in (part("a"), part("b"), result("c")):
-        reply.deliver(body)
+        reply.heard.deliver(body)
     assert list(reply) == ["a", "b", "c"]
 
 
 def test_responses_come_while_the_task_runs(reply: Reply[Any]) -> None:
     parts = reply.parts(SECONDS)
-    reply.deliver(part("a"))
+    reply.heard.deliver(part("a"))
     assert next(parts) == "a"
     ended = in_thread(lambda: next(parts))
-    reply.deliver(part("b"))
+    reply.heard.deliver(part("b"))
     assert ended.get(timeout=SECONDS) == "b"
-    reply.deliver(result(None))
+    reply.heard.deliver(result(None))
     assert list(parts) == []
 
 
 def test_a_task_that_only_returns_is_iterated_once(reply: Reply[Any]) -> None:
-    reply.deliver(result(None))
+    reply.heard.deliver(result(None))
     assert list(reply) == [None]
 
 
 def test_iterating_raises_what_the_task_ended_with_after_its_responses(reply: Reply[Any]) -> None:
-    reply.deliver(part("a"))
-    reply.deliver(ERROR)
+    reply.heard.deliver(part("a"))
+    reply.heard.deliver(ERROR)
     parts = iter(reply)
     assert next(parts) == "a"
     with pytest.raises(TaskFailed):
@@ -174,7 +175,7 @@ def test_progress_is_told_in_the_waiting_thread(reply: Reply[Any]) -> None:
         told.append((news, threading.current_thread().name))
         heard.set()
 
-    reply.deliver(progress(3))
+    reply.heard.deliver(progress(3))
     names: list[str] = []
 
     def wait() -> Any:
@@ -184,13 +185,13 @@ def test_progress_is_told_in_the_waiting_thread(reply: Reply[Any]) -> None:
     ended = in_thread(wait)
     assert heard.wait(SECONDS)
     assert not reply.done
-    reply.deliver(result(1))
+    reply.heard.deliver(result(1))
     assert ended.get(timeout=SECONDS) == 1
     assert told == [(Progress(3, 10, "on the way"), names[0])]
 
 
 def test_progress_is_no_result(reply: Reply[Any]) -> None:
-    reply.deliver(progress(3))
+    reply.heard.deliver(progress(3))
     with pytest.raises(ReplyTimeout):
         reply.result(0.01)
     with pytest.raises(ReplyTimeout):
@@ -200,7 +201,7 @@ def test_progress_is_no_result(reply: Reply[Any]) -> None:
 def test_a_coroutine_can_await_it(reply: Reply[Any]) -> None:
     async def main() -> list[Any]:
         waiting = [asyncio.ensure_future(_awaited(reply)) for _ in range(3)]
-        await asyncio.to_thread(reply.deliver, result(7))
+        await asyncio.to_thread(reply.heard.deliver, result(7))
         async with asyncio.timeout(SECONDS):
             return await asyncio.gather(*waiting, _awaited(reply))
 
@@ -212,7 +213,7 @@ async def _awaited(reply: Reply[Any]) -> Any:
 
 
 def test_awaiting_a_failed_task_raises(reply: Reply[Any]) -> None:
-    reply.deliver(ERROR)
+    reply.heard.deliver(ERROR)
     with pytest.raises(TaskFailed):
         asyncio.run(_awaited(reply))
 
@@ -227,7 +228,7 @@ def test_awaiting_has_a_deadline_and_can_be_shortened(reply: Reply[Any], monkeyp
     monkeypatch.setattr(module, "DEFAULT_TIMEOUT", 0.01)
     with pytest.raises(ReplyTimeout):
         asyncio.run(_awaited(reply))
-    reply.deliver(result(1))  # the loops that waited are closed: that must not hurt
+    reply.heard.deliver(result(1))  # the loops that waited are closed: that must not hurt
     assert reply.result(0) == 1
 
 
@@ -243,5 +244,58 @@ def test_waiting_for_what_nobody_will_send_is_refused_at_once(wait: Callable[[An
 
 def test_a_reply_says_what_it_is(reply: Reply[Any]) -> None:
     assert repr(reply) == "<reply to text.census 1: waiting>"
-    reply.deliver(result(1))
+    reply.heard.deliver(result(1))
     assert repr(reply) == "<reply to text.census 1: result>"
+
+
+def test_a_coroutine_takes_responses_as_they_come(reply: Reply[Any]) -> None:
+    async def main() -> list[Any]:
+        taken = []
+        async for part_ in reply:
+            taken.append(part_)
+            if len(taken) == 1:
+                await asyncio.to_thread(reply.heard.deliver, part("b"))
+            elif len(taken) == 2:
+                await asyncio.to_thread(reply.heard.deliver, result(None))
+        return taken
+
+    reply.heard.deliver(part("a"))
+    assert asyncio.run(main()) == ["a", "b"]
+
+
+def test_iterating_in_a_coroutine_raises_and_has_a_deadline(reply: Reply[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[Any]:
+        return [part async for part in reply]
+
+    monkeypatch.setattr(module, "DEFAULT_TIMEOUT", 0.01)
+    with pytest.raises(ReplyTimeout):
+        asyncio.run(main())
+    reply.heard.deliver(ERROR)
+    with pytest.raises(TaskFailed):
+        asyncio.run(main())
+
+
+def test_who_waits_in_a_coroutine_is_told_when_nothing_will_come(reply: Reply[Any]) -> None:
+    async def main() -> None:
+        waiting = asyncio.ensure_future(_awaited(reply))
+        await asyncio.to_thread(reply.heard.abandon, ConnectionLost("closed"))
+        async with asyncio.timeout(SECONDS):
+            await waiting
+
+    with pytest.raises(ConnectionLost):
+        asyncio.run(main())
+
+
+def test_it_says_when_a_worker_has_begun(reply: Reply[Any]) -> None:
+    assert not reply.begun(0.01)
+    ended = in_thread(lambda: reply.begun(SECONDS))
+    reply.heard.deliver(ReplyBody(id="1", kind="begun"))
+    assert ended.get(timeout=SECONDS) is True
+    assert not reply.done
+
+
+def test_a_copy_of_a_response_is_heard_once(reply: Reply[Any]) -> None:
+    for number in (2, 1, 1, 2):
+        reply.heard.deliver(ReplyBody(id="1", kind="part", value=number, place=("", number)))
+    reply.heard.deliver(result(None))
+    assert list(reply) == [1, 2]

@@ -15,7 +15,7 @@ import pytest
 from swarmage.abilities import ability
 from swarmage.client.client import Client
 from swarmage.client.dead_letters import DeadLetters
-from swarmage.client.reply import Progress
+from swarmage.client.heard import Progress
 from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, BusUnreachable, ConfigError, SwarmageError, TaskFailed, TaskTimeout
@@ -82,6 +82,13 @@ class Reckoner(Worker):
         events.put(name)
         gate.wait(SECONDS)
         return name
+
+    @ability("tell.soon", retries=0)
+    def tell_soon(self) -> str:
+        self.respond("one", at_once=True)
+        gate.wait(SECONDS)
+        self.respond("two")
+        return "three"
 
     @ability("tell", retries=0)
     def tell(self) -> Generator[str, None, str]:
@@ -585,3 +592,27 @@ def test_a_drone_leaves_with_a_task_that_is_over_its_hard_limit(
     start(Blocker)
     assert other.result(SECONDS) is None  # it was given back
     gate.set()  # a thread of this process, which nobody has ended
+
+
+def test_a_response_sent_at_once_comes_while_the_task_runs_and_only_once(start: Start, client: Client) -> None:
+    start(Reckoner)
+    reply = client.insert("tell.soon")
+    parts = reply.parts(SECONDS)
+    assert next(parts) == "one"
+    assert not reply.done
+    gate.set()
+    assert list(parts) == ["two", "three"]
+    assert reply.responses == ["one", "two"]
+
+
+def test_the_originator_hears_that_a_worker_has_begun_if_it_asked_for_it(start: Start, client: Client) -> None:
+    start(Reckoner)
+    asked = client.insert_task(Task(task_class="hold", args=["a"], acknowledge=True))
+    unasked = client.insert_task(Task(task_class="hold", args=["b"]))
+    assert {events.get(timeout=SECONDS), events.get(timeout=SECONDS)} == {"a", "b"}
+    assert asked.begun(SECONDS)
+    assert not unasked.begun(0.01)
+    assert not asked.done
+    gate.set()
+    assert asked.result(SECONDS) == "a"
+    assert unasked.result(SECONDS) == "b"

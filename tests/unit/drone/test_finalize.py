@@ -7,7 +7,8 @@ import pytest
 
 from swarmage.abilities import Ability
 from swarmage.bus.frames import Frame
-from swarmage.drone.messages import Branch, Local, Run, Unread
+from swarmage.drone.branch import Branch
+from swarmage.drone.messages import Local, Run, Unread
 from swarmage.drone.sending import answer
 from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.retry import RetryPolicy

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from swarmage.drone.limit import AGAIN, TimeLimit, seconds_for, timed_out
-from swarmage.errors import TaskTimeout
+from swarmage.abilities import Ability
+from swarmage.drone.limit import AGAIN, CANCEL_AGAIN, TimeLimit, seconds_for, timed_out
+from swarmage.errors import TaskCancelled, TaskTimeout
 from swarmage.outcome import Failed, Failure
 from swarmage.task import Task
 
@@ -17,7 +20,8 @@ from ..fakes import SECONDS, FakeClock
 class Spinning:
     """A thread with a time limit that runs until it is told to end, in Python, where a limit strikes."""
 
-    def __init__(self, limit: TimeLimit, clock: FakeClock, seconds: float | None) -> None:
+    def __init__(self, limit: TimeLimit, clock: FakeClock, seconds: float | None, run: object = None) -> None:
+        self.run = run
         self.begun, self.go_on = threading.Event(), True
         self.ended: SimpleQueue[Any] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, args=(limit, clock, seconds))
@@ -26,15 +30,18 @@ class Spinning:
 
     def _run(self, limit: TimeLimit, clock: FakeClock, seconds: float | None) -> None:
         try:
-            outer = limit.begin(seconds, clock)
+            outer = limit.begin(seconds, clock, self.run)
             self.begun.set()
             while self.go_on:
                 self.begun.wait(0.001)
             limit.suspend()
+            limit.run = None
             limit.resume(outer)
             self.ended.put("in time")
         except TaskTimeout:
             self.ended.put("too late")
+        except TaskCancelled:
+            self.ended.put("cancelled")
 
     def end(self) -> Any:
         self.go_on = False
@@ -133,10 +140,79 @@ def test_a_task_has_until_its_timeout_or_its_deadline(
     assert seconds_for(task, timeout, clock) == left
 
 
+def limited(timeout: float | None) -> Ability[..., Any]:
+    return Ability(print, "a", timeout=timeout, bound=False)
+
+
 def test_the_words_of_a_timeout_say_which_limit_it_was(clock: FakeClock) -> None:
     outcome = Failed(Failure("TaskTimeout", "its own words"), TaskTimeout)
     late = Task(task_class="a", deadline=clock.wall())
     plain = Task(task_class="a")
-    assert timed_out(outcome, late, 5.0, clock).failure.message == "its deadline passed while it was performed"
-    assert timed_out(outcome, plain, 5.0, clock).failure.message == "longer than its timeout of 5 s"
-    assert timed_out(outcome, plain, None, clock) is outcome
+    assert timed_out(outcome, late, limited(5.0), clock).failure.message == "its deadline passed while it was performed"
+    assert timed_out(outcome, plain, limited(5.0), clock).failure.message == "longer than its timeout of 5 s"
+    assert timed_out(outcome, plain, limited(None), clock) is outcome
+
+
+def test_a_cancelled_task_is_ended_where_it_is_with_a_limit_or_without(clock: FakeClock) -> None:
+    for seconds in (None, 60.0):
+        limit, run = TimeLimit(), object()
+        task = Spinning(limit, clock, seconds, run)
+        assert limit.cancel(run, clock.now)
+        assert task.ended.get(timeout=SECONDS) == "cancelled"
+
+
+def test_only_the_task_that_was_meant_is_cancelled(clock: FakeClock) -> None:
+    limit, run = TimeLimit(), object()
+    assert not limit.cancel(run, clock.now)
+    task = Spinning(limit, clock, None, object())
+    assert not limit.cancel(run, clock.now)
+    assert task.end() == "in time"
+    assert not limit.cancel(task.run, clock.now)  # it has ended
+
+
+def test_a_cancelled_task_has_time_to_clean_up(clock: FakeClock) -> None:
+    limit, run = TimeLimit(), object()
+    task = Spinning(limit, clock, None, run)
+    times = (0.0, CANCEL_AGAIN - 0.1, CANCEL_AGAIN)
+    assert [limit.cancel(run, clock.now + seconds) for seconds in times] == [True, False, True]
+    assert task.ended.get(timeout=SECONDS) == "cancelled"
+
+
+@pytest.fixture
+def _hasty_threads() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_hasty_threads")
+def test_no_cancellation_strikes_outside_of_the_task_however_close(clock: FakeClock) -> None:
+    limit, stop = TimeLimit(), threading.Event()
+    current: list[object] = [None]
+
+    def cancel() -> None:
+        while not stop.is_set():
+            limit.cancel(current[0], clock.now)
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    struck = inside = 0
+    try:
+        while struck + inside < 20_000 and (struck < 100 or inside < 100):
+            current[0] = object()
+            try:
+                limit.begin(None, clock, current[0])
+                for _ in range(20):
+                    stop.is_set()
+                limit.suspend()
+                inside += 1
+            except TaskCancelled:
+                limit.suspend()
+                struck += 1
+            for _ in range(20):
+                stop.is_set()  # an error here would end the test
+    finally:
+        stop.set()
+        canceller.join(SECONDS)
+    assert struck > 0

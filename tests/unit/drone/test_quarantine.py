@@ -7,7 +7,8 @@ import pytest
 from swarmage.abilities import Ability
 from swarmage.drone.messages import Run, Suspected, Tree
 from swarmage.drone.quarantine import PATIENCE, Quarantine
-from swarmage.drone.taking import Taking
+from swarmage.drone.standing import Standing
+from swarmage.drone.subscribing import Subscribing
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.outcome import Succeeded
 from swarmage.task import Task
@@ -46,10 +47,10 @@ class Ward:
         self.cell.connection = self.connection
         self.cell.bus._connection = self.connection  # type: ignore[assignment]
         self.inbox = WorkerInbox(self.cell.mailbox, ["a", "b"])
-        self.taking = Taking(self.cell.cell, Abler.abilities, {"a": 1, "b": 1}, [Abler])
+        self.subscribing = Subscribing(self.cell.cell, Abler.abilities, {"a": 1, "b": 1}, Standing())
         self.told: list[str] = []
-        self.quarantine = Quarantine(self.cell.cell, self.taking, self.told.append)
-        self.taking.start()
+        self.quarantine = Quarantine(self.cell.cell, self.subscribing, self.told.append)
+        self.subscribing.start()
         self.connection.frames()
 
     def run(self, name: str, task_class: str = "a") -> Run:
@@ -142,7 +143,8 @@ def test_a_suspect_whose_connection_is_lost_before_it_was_begun_is_forgotten(war
     ward.quarantine.admit(suspect)
     ward.connection.frames()
     ward.quarantine.forget(suspect.tree.delivery.connection)
-    assert ward.connection.commands() == ["SUBSCRIBE", "SUBSCRIBE"]
+    [subscribe] = ward.connection.frames()  # the worker for the other class is still busy
+    assert (subscribe.command, subscribe.headers["destination"]) == ("SUBSCRIBE", "/queue/swarmage.task.a")
     assert ward.taken() is None
 
 
@@ -163,3 +165,30 @@ def test_a_task_becomes_a_suspect_by_a_copy_ahead_of_its_equals(ward: Ward) -> N
         copy = ward.cell.wire.read_task(send.headers["destination"], send.body, send.headers["signature"])
         assert (copy.id, copy.suspect, copy.delay, copy.priority, copy.attempt) == ("s", True, 0.0, priority, 1)
         assert (send.headers["priority"], "delay" in send.headers) == (header, False)
+
+
+def test_a_suspect_is_not_given_back_with_what_else_is_not_taken(ward: Ward) -> None:
+    ward.quarantine.admit(ward.run("s"))
+    ward.cell.mailbox.put_runs([ward.run("on its way", "b")])
+    ward.connection.frames()
+    ward.subscribing.tick()
+    assert ward.given_back() == ["on its way"]
+    assert ward.taken() == "s"
+
+
+def test_a_suspect_of_a_class_that_is_not_taken_goes_back(ward: Ward) -> None:
+    ward.subscribing.pause("a", "ordered")
+    ward.connection.frames()
+    ward.quarantine.admit(ward.run("s"))
+    assert ward.given_back() == ["s"]
+    assert ward.told == []
+
+
+def test_a_suspect_that_is_cancelled_before_a_worker_took_it_lets_others_in_again(ward: Ward) -> None:
+    suspect = ward.run("s")
+    ward.quarantine.admit(suspect)
+    assert ward.cell.mailbox.remove_waiting("a", lambda run: run is suspect) == [suspect]
+    ward.connection.frames()
+    ward.quarantine.look()
+    assert ward.connection.commands() == ["SUBSCRIBE", "SUBSCRIBE"]
+    assert ward.told == ["a s", ""]

@@ -81,14 +81,14 @@ def test_what_was_left_to_others_is_taken_again_when_the_worker_is_free(start: S
     stuck = client.insert("both.short", 1)
     drone: Any = ref._actor_weakref()  # type: ignore[attr-defined]
     waiting = threading.Event()
-    look = drone._taking.look
+    look = drone._sharing.look
 
     def seen() -> None:
         look()
-        if drone._taking.leaves_some:
+        if drone._sharing.leaves_some:
             waiting.set()
 
-    drone._taking.look = seen
+    drone._sharing.look = seen
     assert waiting.wait(SECONDS)
     assert client.status()["drones"][0]["holding"] == 1
     gate.set()

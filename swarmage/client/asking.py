@@ -1,0 +1,52 @@
+"""Asking something of the bus or of drones.
+
+From: your program.  To: bus.
+"""
+
+from __future__ import annotations
+
+import secrets
+from queue import Empty, SimpleQueue
+
+from swarmage.bus.bus import Bus
+from swarmage.bus.delivery import Delivery
+from swarmage.bus.subscription import Subscription
+from swarmage.clock import Clock
+from swarmage.wire.names import reply_destination
+
+
+class Asking:
+    """A question, and a queue of its own for the answers, until the deadline."""
+
+    def __init__(self, bus: Bus, timeout: float, clock: Clock) -> None:
+        self._name = f"status.{secrets.token_hex(8)}"
+        self.answers = reply_destination(self._name)
+        self._bus = bus
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = clock.monotonic() + timeout
+        self._heard: SimpleQueue[Delivery] = SimpleQueue()
+
+    def __enter__(self) -> Asking:
+        self._bus.subscribe(
+            Subscription(id=self._name, destination=self.answers, receive=self._receive, ack="auto", prefetch=1000)
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bus.unsubscribe(self._name)
+
+    def _receive(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            self._heard.put(delivery)
+
+    def send(self, frame: bytes) -> None:
+        """Ask."""
+        self._bus.connection(self._timeout).write(frame)
+
+    def next(self) -> Delivery | None:
+        """Return the next answer, None when the time is over."""
+        try:
+            return self._heard.get(timeout=max(0.0, self._deadline - self._clock.monotonic()))
+        except Empty:
+            return None

@@ -1,0 +1,103 @@
+"""What has come of a task so far.
+
+From: bus, through replies.  To: reply, which waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from swarmage.client.parts import Parts
+from swarmage.errors import SwarmageError
+from swarmage.wire.envelope import ReplyBody
+
+
+class Progress(NamedTuple):
+    """How far a task says it is.
+
+    Attributes:
+        done: how much is done.
+        total: of how much.
+        text: in its own words.
+    """
+
+    done: float
+    total: float
+    text: str
+
+
+class Heard:
+    """What the reading thread delivers and other threads wait for. `changed` guards all of it.
+
+    Attributes:
+        changed: notified at each piece of news.
+        parts: responses that nobody has taken yet.
+        responses: all that have come so far.
+        begun: whether a worker has begun.
+        progress: the latest.
+        end: what the task ended with.
+        lost: why nothing will come any more.
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.parts: deque[Any] = deque()
+        self.responses: list[Any] = []
+        self.begun = False
+        self.progress: Progress | None = None
+        self.end: ReplyBody | None = None
+        self.lost: SwarmageError | None = None
+        self._order: Parts | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have ``listener()`` called at each piece of news, in the reading thread: it must neither raise nor wait."""
+        with self.changed:
+            self._listeners.append(listener)
+
+    def ignore(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` no more."""
+        with self.changed:
+            self._listeners.remove(listener)
+
+    def deliver(self, body: ReplyBody) -> None:
+        """Take in what came; after the end, copies of it are ignored: the originator sees one result."""
+        with self.changed:
+            if self.end is not None:
+                return
+            self.begun = True
+            match body.kind:
+                case "part":
+                    self._order = self._order or Parts()
+                    self._take(self._order.take(body.place, body.value))
+                case "progress":
+                    match body.value:
+                        case [int() | float() as done, int() | float() as total, str() as text]:
+                            self.progress = Progress(done, total, text)
+                case "result" | "error":
+                    self._take(self._order.rest() if self._order else [])
+                    self.end = body
+            self._tell()
+
+    def abandon(self, error: SwarmageError) -> None:
+        """Note that nothing will come any more."""
+        with self.changed:
+            if self.end is None:
+                self.lost = error
+                self._tell()
+
+    def _take(self, parts: list[Any]) -> None:
+        self.parts.extend(parts)
+        self.responses += parts
+
+    def _tell(self) -> None:
+        self.changed.notify_all()
+        for listener in self._listeners:
+            listener()
+
+
+NOTHING = Heard()
+"""What replies share that nobody asked for: nothing changes it."""

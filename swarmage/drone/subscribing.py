@@ -1,0 +1,191 @@
+"""What a drone takes from the bus: one subscription for each task class, with as much credit as it has workers.
+
+From: bus.  To: intake.
+
+Prefetch is fixed by SUBSCRIBE and counts what one subscription has delivered. So credit grows by one more subscription
+to the same queue; and what still runs of a subscription that was dropped counts against the credit of the next one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Set
+from typing import Any
+
+from swarmage.abilities import Ability
+from swarmage.bus.subscription import Subscription
+from swarmage.drone.cell import Cell
+from swarmage.drone.credit import EXTRA, Credit
+from swarmage.drone.intake import Intake
+from swarmage.drone.messages import Run
+from swarmage.drone.standing import Standing
+from swarmage.wire.names import task_destination
+
+STOPPING = "stopping"
+"""The reason nobody takes back."""
+
+
+class Line:
+    """The subscriptions for one task class.
+
+    Attributes:
+        task_class: its name.
+        credit: judges its runs.
+        granted: tasks that the subscriptions for its workers may bring together.
+        ids: of those subscriptions.
+        paused: for which reasons nothing is taken.
+    """
+
+    __slots__ = ("credit", "granted", "ids", "paused", "task_class")
+
+    def __init__(self, task_class: str, workers: int) -> None:
+        self.task_class = task_class
+        self.credit = Credit(workers)
+        self.granted = 0
+        self.ids: list[str] = []
+        self.paused: set[str] = set()
+
+
+class Subscribing:
+    """All subscriptions to task classes. Owned by the drone's thread.
+
+    Attributes:
+        spared: what is performed although its class is paused: it is never given back.
+    """
+
+    def __init__(
+        self, cell: Cell, abilities: Mapping[str, Ability[..., Any]], able: Mapping[str, int], standing: Standing
+    ) -> None:
+        self.spared: Run | None = None
+        self._cell = cell
+        self._caps = {name: ability.policy.crashes for name, ability in abilities.items()}
+        self._standing = standing
+        self._lines = {task_class: Line(task_class, workers) for task_class, workers in able.items()}
+        self._numbers = itertools.count(1)
+
+    @property
+    def task_classes(self) -> Set[str]:
+        """What this drone is able to perform."""
+        return self._lines.keys()
+
+    @property
+    def paused(self) -> dict[str, list[str]]:
+        """The task classes that are not taken now, and for which reasons."""
+        return {task_class: sorted(line.paused) for task_class, line in self._lines.items() if line.paused}
+
+    def start(self) -> None:
+        """Take all task classes that are not paused."""
+        for task_class in self._lines:
+            self._grant(task_class)
+
+    def stop(self) -> None:
+        """Take nothing any more; what waits in the Local Queue is the caller's to give back."""
+        for line in self._lines.values():
+            self._drop(line)
+            line.paused.add(STOPPING)
+
+    # for whoever has a reason
+
+    def pause(self, task_class: str, reason: str) -> None:
+        """Take no more tasks of a class, and give back those that nobody has begun, without counting that."""
+        line = self._lines[task_class]
+        if not line.paused:
+            self._drop(line)
+            self._give_back(task_class)
+        line.paused.add(reason)
+
+    def resume(self, task_class: str, reason: str) -> None:
+        """Take tasks of a class again, unless there is another reason not to; safe when there was none at all."""
+        line = self._lines[task_class]
+        if reason in line.paused:
+            line.paused.discard(reason)
+            self._grant(task_class)
+
+    def resize(self, able: Mapping[str, int]) -> None:
+        """Adapt to another number of workers: as many tasks as they can perform at once, and no more."""
+        for task_class, workers in able.items():
+            line = self._lines[task_class]
+            fewer = workers < line.credit.workers
+            line.credit.workers = workers
+            if fewer and line.granted > workers and not line.paused:
+                self._drop(line)
+                self._give_back(task_class)
+            self._grant(task_class)
+
+    def has_extra(self, task_class: str) -> bool:
+        """Say whether a class has proved short, so that far more of it is taken than can be performed at once."""
+        return self._lines[task_class].credit.extra
+
+    # what the drone tells
+
+    def observe(self, runs: list[Run]) -> None:
+        """Take note of runs that have ended."""
+        touched = set()
+        for run in runs:
+            if run.local is None:
+                touched.add(run.task.task_class)
+                self._lines[run.task.task_class].credit.observe(run.seconds)
+        for task_class in touched:
+            self._adjust(task_class)
+
+    def tick(self) -> None:
+        """Look after what no message tells of."""
+        for task_class, line in self._lines.items():
+            if line.paused:
+                self._give_back(task_class)  # what was on its way when it was paused
+            elif line.granted < line.credit.workers:
+                self._grant(task_class)
+
+    def _adjust(self, task_class: str) -> None:
+        line = self._lines[task_class]
+        wanted = line.credit.wanted() and not line.paused
+        if wanted == line.credit.extra:
+            return
+        line.credit.extra = wanted
+        if wanted:
+            self._subscribe(f"extra.{task_class}", task_class, EXTRA, extra=True)
+            return
+        self._cell.bus.unsubscribe(f"extra.{task_class}")
+        self._give_back(task_class, only_extra=True)
+
+    def _grant(self, task_class: str) -> None:
+        """Subscribe for the workers that no subscription feeds yet, and that are not busy with what an old one left."""
+        line = self._lines[task_class]
+        left = line.credit.workers - line.granted
+        if line.paused or left <= 0:
+            return
+        left -= self._stranded(task_class, line)
+        if left > 0:
+            id_ = f"task.{task_class}#{next(self._numbers)}"
+            line.ids.append(id_)
+            line.granted += left
+            self._subscribe(id_, task_class, left)
+
+    def _stranded(self, task_class: str, line: Line) -> int:
+        """Return how many tasks are here that came by a subscription which is no more."""
+        known = {*line.ids, f"extra.{task_class}"}
+        trees = tuple(self._cell.mailbox.trees.values())
+        here = [tree for tree in trees if tree.task.task_class == task_class]
+        return sum(1 for tree in here if tree.delivery.headers.get("subscription") not in known)
+
+    def _drop(self, line: Line) -> None:
+        for id_ in line.ids:
+            self._cell.bus.unsubscribe(id_)
+        line.ids, line.granted = [], 0
+        if line.credit.extra:
+            line.credit.extra = line.credit.wanted(stalled=True)
+            self._cell.bus.unsubscribe(f"extra.{line.task_class}")
+
+    def _give_back(self, task_class: str, *, only_extra: bool = False) -> None:
+        spared = self.spared
+        removed = self._cell.mailbox.remove_waiting(
+            task_class, lambda run: run is not spared and (run.extra or not only_extra)
+        )
+        self._cell.bus.give_back([run.tree.delivery for run in removed])
+
+    def _subscribe(self, id_: str, task_class: str, prefetch: int, *, extra: bool = False) -> None:
+        cell = self._cell
+        crashes = self._caps[task_class]
+        intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=extra, crashes=crashes, standing=self._standing)
+        destination = task_destination(task_class)
+        cell.bus.subscribe(Subscription(id=id_, destination=destination, receive=intake.receive, prefetch=prefetch))
