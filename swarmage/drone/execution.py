@@ -39,6 +39,8 @@ class Arguments:
         parameters = list(self._signature.parameters.values())
         self._hints = {p.name: ability.hints.get(p.name, Parameter.empty) for p in parameters}
         self._kinds = [self._hints[p.name] for p in parameters]
+        # what an argument has to be to pass as it is, without asking for each task anew
+        self._exact = [None if k in _UNCHECKED else k if get_origin(k) is None else Parameter for k in self._kinds]
         plain = all(p.kind in _BY_POSITION for p in parameters)
         self._most = len(parameters) if plain else -1  # -1: the quick way is not for this signature
         self._least = sum(1 for p in parameters if p.default is Parameter.empty)
@@ -77,8 +79,8 @@ class Arguments:
             raise Unreadable(f"{error}; the parameters are {self._signature}") from None
 
     def _convert_all(self, args: Sequence[Any]) -> Sequence[Any]:
-        for index, kind in enumerate(self._kinds[: len(args)]):
-            if kind not in _UNCHECKED and not (type(args[index]) is kind and get_origin(kind) is None):
+        for arg, exact in zip(args, self._exact, strict=False):
+            if exact is not None and type(arg) is not exact:
                 break
         else:
             return args

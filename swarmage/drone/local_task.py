@@ -1,6 +1,6 @@
 """The handle of a local task.
 
-From: performing.  To: the ability that passed it on.
+From: performing.  To: your program.
 """
 
 from __future__ import annotations

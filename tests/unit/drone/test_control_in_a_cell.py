@@ -365,13 +365,12 @@ def test_what_makes_no_sense_is_refused(client: Client, what: str, values: list[
 class Coroutines(AsyncWorker):
     concurrency = 2
 
-    @ability("sleep", retries=0)
-    async def sleep(self, name: str) -> str:
+    @ability("wait", retries=0)
+    async def wait(self, name: str) -> str:
         self.insert("hold", "inserted")
         events.put(name)
         try:
-            while not gate.is_set():
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(gate.wait, SECONDS)
         except asyncio.CancelledError:
             events.put("struck")
             raise
@@ -380,7 +379,7 @@ class Coroutines(AsyncWorker):
 
 def test_a_coroutine_is_cancelled_where_it_awaits(start: Start, client: Client) -> None:
     start(Coroutines, Steps)
-    reply, other = client.insert("sleep", "a"), client.insert("sleep", "b")
+    reply, other = client.insert("wait", "a"), client.insert("wait", "b")
     assert {events.get(timeout=SECONDS), events.get(timeout=SECONDS)} == {"a", "b"}
     client.cancel(reply.id)
     assert events.get(timeout=SECONDS) == "struck"
@@ -395,7 +394,7 @@ def test_a_coroutine_is_cancelled_where_it_awaits(start: Start, client: Client) 
 
 def test_the_slots_of_coroutines_are_ordered_like_workers(start: Start, client: Client) -> None:
     start(Coroutines, Steps)
-    replies = [client.insert("sleep", str(number)) for number in range(5)]
+    replies = [client.insert("wait", str(number)) for number in range(5)]
     assert {events.get(timeout=SECONDS) for _ in range(2)} == {"0", "1"}
     client.concurrency("Coroutines", 4)
     assert {events.get(timeout=SECONDS) for _ in range(2)} == {"2", "3"}
