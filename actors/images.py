@@ -18,7 +18,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from swarmage import Worker, ability
+from swarmage import TaskFailed, Worker, ability
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,13 +40,6 @@ class Thumbnail(TypedDict):
     bytes: int
 
 
-class Attempt(TypedDict):
-    """A thumbnail, or why there is none."""
-
-    made: Thumbnail | None
-    reason: str
-
-
 class Album(TypedDict):
     """What became of a folder of images."""
 
@@ -60,40 +53,35 @@ class Images(Worker):
 
     concurrency = 2
 
-    @ability("images.thumbnail", timeout=120, retries=1)
+    @ability("images.thumbnail", timeout=120, retries=1, give_up_on=(FileNotFoundError, RuntimeError, ValueError))
     def thumbnail(self, path: str, size: int, folder: str) -> Thumbnail:
         """Make one thumbnail in the output folder."""
         return make_thumbnail(Path(path), size, Path(folder))
 
-    @ability("images.album", timeout=3600, retries=0)
+    @ability("images.album", timeout=3600, retries=1, give_up_on=(FileNotFoundError, RuntimeError, ValueError))
     def album(self, path: str, size: int, folder: str) -> Album:
         """Make a thumbnail of each image in a folder."""
         sources = list_images(Path(path))
         album: Album = {"made": 0, "bytes": 0, "failed": []}
         under_way: deque[tuple[str, Any]] = deque()
         for begun, source in enumerate(sources, 1):
-            under_way.append((source, self.local(Images.attempt, source, size, folder)))
+            under_way.append((source, self.try_local(Images.thumbnail, source, size, folder)))
             while len(under_way) >= WINDOW or (under_way and begun == len(sources)):
                 _enter(album, *under_way.popleft())
                 self.progress(begun - len(under_way), len(sources), "images")
         return album
 
-    @ability("images.attempt", timeout=120, retries=0)
-    def attempt(self, path: str, size: int, folder: str) -> Attempt:
-        """Make one thumbnail of an album: an image that cannot be read must not end the others."""
-        try:
-            return {"made": make_thumbnail(Path(path), size, Path(folder)), "reason": ""}
-        except (OSError, ValueError) as error:
-            return {"made": None, "reason": str(error)}
-
 
 def _enter(album: Album, source: str, handle: Any) -> None:
-    attempt: Attempt = handle.result()
-    if attempt["made"] is None:
-        album["failed"].append((source, attempt["reason"]))
+    try:
+        made: Thumbnail = handle.result()
+    except TaskFailed as error:  # an image that cannot be read must not end the others
+        if error.kind == RuntimeError.__name__:  # no Pillow: the others will fare no better
+            raise
+        album["failed"].append((source, error.message))
     else:
         album["made"] += 1
-        album["bytes"] += attempt["made"]["bytes"]
+        album["bytes"] += made["bytes"]
 
 
 def list_images(folder: Path) -> list[str]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from actors.web import MOST_LINKS, Visit, normal, probe, read_page, same_host
-from swarmage import Worker, ability
+from swarmage import Reject, Worker, ability
 
 WINDOW = 64  # addresses asked for at once; how many really are depends on the workers of the cell
 
@@ -53,11 +53,11 @@ class Links(Worker):
         """Check the links of one page."""
         return self._follow(Crawl(start=normal(url), depth=0, limit=1 + MOST_LINKS))
 
-    @ability("links.site", timeout=6 * 3600, retries=0)
+    @ability("links.site", timeout=6 * 3600, retries=1)
     def site(self, url: str, depth: int = 2, limit: int = 500) -> Report:
         """Check the links of a page and of the pages it leads to on the same host."""
         if depth < 0 or limit < 1:
-            raise ValueError(f"depth must be 0 or more and limit 1 or more, not {depth} and {limit}")
+            raise Reject(f"depth must be 0 or more and limit 1 or more, not {depth} and {limit}")
         return self._follow(Crawl(start=normal(url), depth=depth, limit=limit))
 
     @ability("links.visit", timeout=120, retries=0)

@@ -52,9 +52,9 @@ class Census(Worker):
 
     concurrency = 4
 
-    @ability("text.census", timeout=1800, retries=0)
+    @ability("text.census", timeout=1800, give_up_on=(FileNotFoundError, ValueError))
     def census(self, path: str) -> Report:
-        """Count everything below a path, which will not appear by trying again: hence no retries."""
+        """Count everything below a path; one that is not there will not appear by trying again."""
         files, tally = list_files(path), Tally()
         under_way: deque[Any] = deque()
         for begun, file in enumerate(files, 1):

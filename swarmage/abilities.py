@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from types import SimpleNamespace
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_type_hints, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from swarmage.annotations import resolved
 from swarmage.errors import AbilityError, ConfigError
-from swarmage.retry import RetryPolicy
+from swarmage.retry import Errors, RetryPolicy
 from swarmage.task import check_task_class
 
 P = ParamSpec("P")
@@ -31,6 +30,7 @@ class Ability(Generic[P, R]):
         task_class: the name by which its tasks are routed.
         function: what performs them.
         timeout: seconds one attempt may take, or None for no limit.
+        hard_timeout: seconds after which what performs an attempt is ended with it, or None for never.
         policy: when a failed task is tried again.
         bound: whether the function takes the Worker as its first parameter.
         awaited: whether it is a coroutine function or an async generator, which an AsyncWorker performs.
@@ -42,6 +42,7 @@ class Ability(Generic[P, R]):
         task_class: str,
         *,
         timeout: float | None = None,
+        hard_timeout: float | None = None,
         policy: RetryPolicy | None = None,
         bound: bool = True,
     ) -> None:
@@ -52,11 +53,11 @@ class Ability(Generic[P, R]):
             raise AbilityError(f"ability {name}: {error}") from None
         if not callable(function):
             raise AbilityError(f"ability {task_class}: {function!r} cannot be called")
-        if timeout is not None and not timeout > 0:
-            raise AbilityError(f"ability {task_class}: timeout must be more than 0 seconds, not {timeout!r}")
+        _check_limits(f"ability {task_class} ({name})", timeout, hard_timeout)
         self.function = function
         self.awaited = is_async(function)
         self.timeout = timeout
+        self.hard_timeout = hard_timeout
         self.policy = policy or DEFAULT_POLICY
         self.bound = bound
         self._signature: inspect.Signature | None = None
@@ -104,29 +105,21 @@ class Ability(Generic[P, R]):
             parameters = list(signature.parameters.values())
             if self.bound and parameters and parameters[0].kind in _BY_POSITION:
                 signature = signature.replace(parameters=parameters[1:])
-        self._hints = _resolved(self.function)
+        self._hints = resolved(self.function)
         self._signature = signature
+
+
+def _check_limits(what: str, timeout: float | None, hard_timeout: float | None) -> None:
+    for field, seconds in (("timeout", timeout), ("hard_timeout", hard_timeout)):
+        if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+            raise AbilityError(f"{what}: {field} must be more than 0 seconds, not {seconds!r}")
+    if hard_timeout is not None and timeout is not None and hard_timeout < timeout:
+        raise AbilityError(f"{what}: hard_timeout must be no less than timeout: {hard_timeout:g} < {timeout:g}")
 
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Say whether a function is a coroutine function or an async generator."""
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-
-
-def unresolved_hints(ability: Ability[..., Any]) -> list[str]:
-    """Return the parameters whose annotation names something that does not exist at run time."""
-    return sorted(set(getattr(ability.function, "__annotations__", {})) - set(ability.hints))
-
-
-def _resolved(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations that can be resolved; a name that exists for the type checker only costs just its own."""
-    found: dict[str, Any] = {}
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    for name, annotation in getattr(function, "__annotations__", {}).items():
-        # an annotation may be any expression, and raise anything; what it does not tell, it does not tell
-        with contextlib.suppress(Exception):
-            found |= get_type_hints(SimpleNamespace(__annotations__={name: annotation}), names)
-    return found
 
 
 def check_kind(owner: str, ability: Ability[..., Any], *, on_loop: bool) -> None:
@@ -178,24 +171,37 @@ class Declaration(Protocol):
     def __call__(self, function: Callable[Concatenate[W, P], R], /) -> Ability[P, R]: ...
 
 
-def ability(
+def ability(  # noqa: PLR0913 - keyword-only settings
     task_class: str,
     *,
     timeout: float | None = None,
+    hard_timeout: float | None = None,
     retries: int = DEFAULT_POLICY.retries,
     backoff: float = DEFAULT_POLICY.first,
     longest_backoff: float = DEFAULT_POLICY.longest,
     jitter: float = DEFAULT_POLICY.jitter,
+    strategy: str = DEFAULT_POLICY.strategy,
+    retry_on: Errors = DEFAULT_POLICY.retry_on,
+    give_up_on: Errors = DEFAULT_POLICY.give_up_on,
+    give_up_after: float | None = None,
+    crashes: int | None = DEFAULT_POLICY.crashes,
 ) -> Declaration:
     """Declare a method of a Worker as able to perform a task class.
 
     Args:
         task_class: the name by which tasks are routed, such as ``text.census``.
-        timeout: seconds one attempt may take; None = no limit.
+        timeout: seconds one attempt may take; None = no limit. Then `TaskTimeout` is raised in it.
+        hard_timeout: seconds after which an attempt that goes on nevertheless is ended with what performs it; in a
+            thread that is the whole drone process, which another one replaces. None = never.
         retries: how many more times a failed task is tried.
-        backoff: seconds before the first retry; doubled with each further one.
+        backoff: seconds before the first retry.
         longest_backoff: seconds; no wait is longer.
         jitter: share of the wait by which it is spread, 0 to 1.
+        strategy: how the wait grows: ``exponential``, doubled each time; ``linear``; ``constant``.
+        retry_on: types of errors worth another attempt, and their subclasses; all unless said.
+        give_up_on: types of errors that are not, whatever `retry_on` says.
+        give_up_after: seconds since the insert after which nothing is tried again; None = no limit.
+        crashes: how often what performs the task may die of it before it is a dead letter; None = any number.
 
     Raises:
         AbilityError: when the class is defined, naming the ability and the field that is wrong.
@@ -203,11 +209,22 @@ def ability(
 
     def declare(function: Callable[..., Any]) -> Any:
         try:
-            policy = RetryPolicy(retries=retries, first=backoff, longest=max(backoff, longest_backoff), jitter=jitter)
+            policy = RetryPolicy(
+                retries=retries,
+                first=backoff,
+                longest=max(backoff, longest_backoff),
+                jitter=jitter,
+                strategy=strategy,
+                retry_on=retry_on,
+                give_up_on=give_up_on,
+                give_up_after=give_up_after,
+                crashes=crashes,
+            )
         except (ConfigError, TypeError) as error:
-            raise AbilityError(f"ability {task_class}: {error}") from None
+            name = getattr(function, "__qualname__", repr(function))
+            raise AbilityError(f"ability {task_class} ({name}): {error}") from None
         kind = AsyncAbility if is_async(function) else Ability
-        return kind(function, task_class, timeout=timeout, policy=policy)
+        return kind(function, task_class, timeout=timeout, hard_timeout=hard_timeout, policy=policy)
 
     return declare
 

@@ -23,9 +23,16 @@ SwarmageError
     TaskFailed               a task ended in the dead letters; carries the remote traceback
     WorkerCrashed            the process of a worker ended while it performed a task
     MemoryLimitExceeded      the process of a worker took more memory than it may
+    TreeTooLarge             a task passes on more local tasks than one tree may have
+    Verdict                  raised by a task to say how it is to end
+        Retry                again, later
+        Discard              not again, and no dead letter
+        Reject               not again: straight to the dead letters
 """
 
 from __future__ import annotations
+
+import math
 
 __all__ = [
     "AbilityError",
@@ -37,18 +44,23 @@ __all__ = [
     "ConfigError",
     "ConnectionLost",
     "DeadlineExceeded",
+    "Discard",
     "InsertTimeout",
     "LoginRefused",
     "MemoryLimitExceeded",
     "NotEncodable",
+    "Reject",
     "ReplyTimeout",
+    "Retry",
     "SwarmageError",
     "TargetError",
     "TaskCancelled",
     "TaskFailed",
     "TaskTimeout",
     "TlsFailed",
+    "TreeTooLarge",
     "Unreadable",
+    "Verdict",
     "WireError",
     "WorkerCrashed",
 ]
@@ -154,6 +166,7 @@ class TaskFailed(SwarmageError):
         self.kind = kind
         self.message = message
         self.traceback = traceback
+        self.ending: object = None  # of a local task: its outcome, which is that of the task that lets this through
 
     def __str__(self) -> str:
         remote = f"\n\nRemote traceback:\n{self.traceback}" if self.traceback else ""
@@ -166,3 +179,52 @@ class WorkerCrashed(SwarmageError):
 
 class MemoryLimitExceeded(SwarmageError):
     """The process of a worker took more memory than it may; the kind of the failure of the task it performed."""
+
+
+class TreeTooLarge(SwarmageError):
+    """A task passes on more local tasks than one tree may have."""
+
+
+class Verdict(SwarmageError):
+    """Raised by a task to say how it is to end; in a local task it speaks for the whole tree.
+
+    Nothing that the task inserted leaves.
+
+    Attributes:
+        reason: why, in your words.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Retry(Verdict):
+    """Again, later: an attempt like one that failed, whatever `retry_on` and `give_up_on` say of errors.
+
+    Attributes:
+        delay: seconds until then; None for what the ability's policy says.
+    """
+
+    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+        if delay is not None and not 0 <= delay < math.inf:
+            raise ConfigError(f"the delay of a Retry must be 0 seconds or more, not {delay!r}")
+        super().__init__(reason or "the task asked to be tried again")
+        self.delay = delay
+
+    def __reduce__(self) -> tuple[type[Retry], tuple[float | None, str]]:
+        return Retry, (self.delay, self.reason)
+
+
+class Discard(Verdict):
+    """Not again, and no dead letter: the task is of no use any more. Its originator gets an error."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "the task said that it is of no use any more")
+
+
+class Reject(Verdict):
+    """Not again: straight to the dead letters, with this reason."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "rejected")

@@ -30,9 +30,17 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The ability raised, or ran out of time: worth another attempt as far as its policy goes."""
+    """The ability raised, or ran out of time: worth another attempt as far as its policy goes.
+
+    Attributes:
+        failure: what went wrong.
+        raised: the exception's type, where it was raised in this process: policies look at what it is a subclass of.
+        delay: seconds until the next attempt, where the task said so itself.
+    """
 
     failure: Failure
+    raised: type[BaseException] | None = None
+    delay: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Rejected:
     """Another attempt would end the same way: straight to the dead letters.
 
     Attributes:
-        reason: one of the reasons that docs/wire-format.md lists.
+        reason: one of the reasons that docs/wire-format.md lists, or the task's own.
     """
 
     reason: str
@@ -48,8 +56,15 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Discarded:
+    """The task said that it is of no use any more: no other attempt, and no dead letter."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
-    """The process that performed it ended, by itself or by a signal that nobody here sent."""
+    """What performed the task died of it: worth another attempt as far as the cap on crashes goes."""
 
     failure: Failure
 
@@ -59,4 +74,5 @@ class Skipped:
     """A local task that was not begun because its tree had failed already."""
 
 
-Outcome = Succeeded | Failed | Rejected | Crashed | Skipped
+Unsuccessful = Failed | Rejected | Discarded | Crashed
+Outcome = Succeeded | Unsuccessful | Skipped

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from swarmage.errors import ConfigError
 
 MAX_TASK_CLASS = 200
 PRIORITIES = range(10)
+DEFAULT_PRIORITY = 4
 LONGEST_DELAY = 10 * 365 * 86400.0
 
 _TASK_CLASS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -72,6 +74,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
         acknowledge: whether the originator wants to hear at once when a worker begins.
         parent: identity of the task that inserted this one.
         traceparent: W3C trace context, carried as it came.
+        retries: how many more times it is tried after a failure, instead of what its ability says.
+        backoff: seconds before the first retry, instead of what its ability says.
+        deadline: from when on it is not begun any more, and stopped where it runs: seconds since the epoch. What it
+            inserts and passes on has the same one, or an earlier one of its own.
+        crashes: how often what performed it died of it.
+        suspect: a drone was lost while it was there, so it is performed alone.
         pickled: on the wire only, the arguments by cloudpickle where JSON cannot carry them.
     """
 
@@ -88,6 +96,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     acknowledge: bool = False
     parent: str | None = None
     traceparent: str | None = None
+    retries: int | None = None
+    backoff: float | None = None
+    deadline: float | None = None
+    crashes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    suspect: bool = False
     pickled: bytes | None = None
 
     def __post_init__(self) -> None:
@@ -101,8 +114,19 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
             raise ConfigError(f"priority of task {self.task_class} must be 0 to 9: {self.priority}")
         if self.expires is not None and not self.expires > 0:
             raise ConfigError(f"expires of task {self.task_class} must be more than 0 seconds: {self.expires}")
+        if self.retries is not None or self.backoff is not None or self.deadline is not None:
+            self._check_policy()
         if not self.id or len(self.id) > MAX_TASK_CLASS:
             raise ConfigError(f"id of task {self.task_class} must have 1 to {MAX_TASK_CLASS} characters")
+
+    def _check_policy(self) -> None:
+        retries, backoff, deadline = self.retries, self.backoff, self.deadline
+        if retries is not None and (type(retries) is not int or retries < 0):
+            raise ConfigError(f"retries of task {self.task_class} must be a whole number, 0 or more: {retries!r}")
+        if backoff is not None and not 0 <= backoff <= LONGEST_DELAY / 2:
+            raise ConfigError(f"backoff of task {self.task_class} must be between 0 seconds and five years: {backoff}")
+        if deadline is not None and not 0 < deadline < math.inf:
+            raise ConfigError(f"deadline of task {self.task_class} must be in seconds since the epoch: {deadline}")
 
     def _check_arguments(self) -> None:
         if isinstance(self.args, str | bytes) or not isinstance(self.args, Sequence):

@@ -26,19 +26,19 @@ from swarmage.drone.cell import Cell, starting
 from swarmage.drone.execution import failure_of, last_words
 from swarmage.drone.lane import Lane
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Local, Run, Tree
+from swarmage.drone.run import Local, Run, Tree
 from swarmage.drone.worker import Worker
 from swarmage.errors import DeadlineExceeded, NotEncodable, SwarmageError
 from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
 from swarmage.settings import Address
 from swarmage.task import Task
 from swarmage.wire import codec
+from swarmage.wire.channel import Channel
 from swarmage.wire.envelope import Wire, tellable
 from swarmage.wire.message import Message
 from swarmage.wire.pipe import (
     TO_CHILD,
     AtOnce,
-    Channel,
     Ended,
     Lanes,
     Load,
@@ -120,7 +120,8 @@ class Inside(Worker):
         pickled = codec.pickle(arguments, f"the arguments of local task {task.task_class}")
         self._count += 1
         self._passed[local] = (self._count, run.parent)
-        self._channel.send(PassOn(self._count, run.path, task.task_class, pickled))
+        run.tree.root.locals += 1
+        self._channel.send(PassOn(self._count, run.path, task.task_class, pickled, local.tried))
 
     def _wait_for(self, local: Local, timeout: float) -> None:
         if local.outcome is not None:

@@ -19,6 +19,7 @@ from swarmage.bus.delivery import Delivery
 from swarmage.bus.subscription import Subscription
 from swarmage.client.client import Client
 from swarmage.errors import InsertTimeout, ReplyTimeout, WireError
+from swarmage.task import Task
 from swarmage.wire import codec
 from swarmage.wire.envelope import DeadBody
 from swarmage.wire.message import Message
@@ -78,7 +79,7 @@ class DeadLetters:
         return [letter for letter, _, _ in self._look()]
 
     def retry(self, ids: Collection[str]) -> list[str]:
-        """Insert dead letters again, as a first attempt; return the ids of those that were there.
+        """Insert dead letters again, as a first attempt and without deadline; return the ids of those that were there.
 
         Raises:
             BusUnreachable: no bus answers.
@@ -138,7 +139,7 @@ class DeadLetters:
 
     def _again(self, body: DeadBody | None, delivery: Delivery) -> Iterable[Message]:
         if body is not None and body.task is not None:
-            task = msgspec.structs.replace(body.task, attempt=1, delay=0.0, issued=0.0)
+            task = msgspec.structs.replace(body.task, attempt=1, delay=0.0, issued=0.0, crashes=0, deadline=None)
             return [self._client.wire.task(task)]
         if body is not None and body.raw is not None:  # as it came: never signed by us, who do not know what it says
             return [Message(frames.escape(body.destination), body.raw, frames.escape(body.signature or "none"))]
@@ -160,12 +161,17 @@ class DeadLetters:
             kind=body.failure.kind,
             message=body.failure.message,
             traceback=body.failure.traceback,
-            attempts=task.attempt if task is not None else 0,
+            attempts=_attempts(task, body.reason) if task is not None else 0,
             died=body.died,
             host=body.host,
             destination=body.destination,
             **shown,
         ), body
+
+
+def _attempts(task: Task, reason: str) -> int:
+    """Return how often it was begun: a crash is an attempt too, but is counted apart."""
+    return task.attempt + task.crashes - (1 if reason == "crashed" else 0)
 
 
 def _foreign(delivery: Delivery, why: str) -> DeadLetter:

@@ -11,7 +11,8 @@ from typing import Any
 
 from swarmage.drone.async_loop import EventLoop
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import WAKE, Envelope, Run
+from swarmage.drone.messages import WAKE, Envelope
+from swarmage.drone.run import Run
 from swarmage.drone.worker_inbox import WorkerInbox
 
 
@@ -86,7 +87,7 @@ class AsyncInbox(WorkerInbox):
                 if self.idle:
                     (lane.idle if bus else lane.helpers)[self] = self.ticket
                 if lane.waking is None and (lane.local or lane.bus):
-                    mailbox._wake(lane)
+                    lane.wake()
         self.lanes = self.lanes[1:] + self.lanes[:1]  # so that no task class comes last for ever
         return runs
 

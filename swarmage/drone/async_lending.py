@@ -14,8 +14,9 @@ from swarmage.drone.async_inbox import AsyncInbox
 from swarmage.drone.async_loop import EventLoop
 from swarmage.drone.async_slot import Slot, current
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Local, Run
-from swarmage.drone.performing import PROGRESS_EVERY, Performing
+from swarmage.drone.performing import Performing
+from swarmage.drone.run import Local, Run
+from swarmage.drone.telling import PROGRESS_EVERY
 from swarmage.errors import DeadlineExceeded, SwarmageError
 
 MOST_LENT = 100_000
@@ -83,6 +84,9 @@ class Lending(Performing):
         slot = self._slot()
         assert self._cell is not None
         return slot.run, self._cell
+
+    def _check_time(self, now: float) -> None:
+        self._slot().check(now)
 
     def _pass_on(self, run: Run) -> None:
         assert self._cell is not None

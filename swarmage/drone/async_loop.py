@@ -22,6 +22,8 @@ logger = logging.getLogger("swarmage.drone")
 
 HELD_UP = 1.0
 """Seconds the loop may be held up by one piece of Python before that is told."""
+LOOK_SECONDS = 0.5
+"""Seconds between two looks whether the loop is held up."""
 STOP_SECONDS = 3.0
 """What cancelled coroutines get to end in; less than a drone gets to leave the bus in before it is killed."""
 AGAIN = 1.0
@@ -163,8 +165,10 @@ class EventLoop:
     # the watch
 
     def look(self, now: float) -> None:
-        """Tell, once, what holds up the loop. Called by the drone, twice a second."""
+        """Tell, once, what holds up the loop. Called by the drone at each tick."""
         if self._answered:
+            if now - self._asked < LOOK_SECONDS:
+                return
             if self._told:
                 logger.warning("the event loop goes on after %.1f s", now - self._asked)
             self._asked, self._answered, self._told = now, False, False

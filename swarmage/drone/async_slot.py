@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from swarmage.drone.messages import Run
+from swarmage.drone.limit import CANCEL_AGAIN
+from swarmage.drone.run import Run
 from swarmage.errors import TaskTimeout
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ class Slot:
         waits: how many of its coroutines wait for local tasks; meanwhile the slot is lent to others.
         struck: its time limit has.
         begun: its coroutine has.
+        late_at: when its time is over, or over once more, in seconds of the cell's clock; None for no limit.
         told: when it last told of its progress, in seconds of the cell's clock.
     """
 
-    __slots__ = ("_timer", "begun", "performing", "run", "struck", "told", "waits", "worker")
+    __slots__ = ("_quiet_until", "_timer", "begun", "late_at", "performing", "run", "struck", "told", "waits", "worker")
 
     def __init__(self, run: Run, worker: AsyncWorker) -> None:
         self.run = run
@@ -42,18 +44,39 @@ class Slot:
         self.waits = 0
         self.struck = False
         self.begun = False
+        self.late_at: float | None = None
         self.told = 0.0
+        self._quiet_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def limit(self, seconds: float) -> None:
+    def limit(self, seconds: float, now: float) -> None:
         """Cancel the task when it has taken so long, and again each second after that."""
+        self.unlimit()
+        self.late_at = now + seconds
         self._timer = asyncio.get_running_loop().call_later(seconds, self._strike)
 
     def _strike(self) -> None:
         assert self.performing is not None
+        assert self.late_at is not None
         self.struck = True
-        self.limit(STRIKE_AGAIN)
+        self.limit(STRIKE_AGAIN, self.late_at)
         self.performing.cancel(str(TaskTimeout()))
+
+    def cancel(self, now: float) -> None:
+        """Cancel the task because nobody wants it any more, unless it was and has time to clean up."""
+        if self.performing is not None and now >= self._quiet_until:
+            self._quiet_until = now + CANCEL_AGAIN
+            self.performing.cancel("the task was cancelled")
+
+    def check(self, now: float) -> None:
+        """Raise in a task that asks and is over its time.
+
+        Raises:
+            TaskTimeout: it is.
+        """
+        if self.late_at is not None and now >= self.late_at:
+            self.limit(STRIKE_AGAIN, now)
+            raise TaskTimeout
 
     def unlimit(self) -> None:
         """Strike no more."""

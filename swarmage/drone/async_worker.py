@@ -15,7 +15,8 @@ from swarmage.drone.async_execution import perform
 from swarmage.drone.async_inbox import AsyncInbox
 from swarmage.drone.async_lending import Lending, resolve
 from swarmage.drone.async_slot import Slot
-from swarmage.drone.messages import Envelope, Run
+from swarmage.drone.messages import Envelope
+from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
 from swarmage.errors import ConfigError
 from swarmage.outcome import Failed, Failure, Outcome
@@ -49,7 +50,6 @@ class AsyncWorker(Lending, Worker):
         self._slots = set()
         self._most = self._cell.slots if self._cell is not None else 0
         self._lent = 0
-        self._timeouts = {name: one.timeout for name, one in self.abilities.items()}
         self._started = False
         self._leaving = False
         self._empty: asyncio.Future[None] | None = None  # who leaves waits here until the last task has ended
@@ -146,9 +146,10 @@ class AsyncWorker(Lending, Worker):
         return False
 
     def _cancel(self, task_id: str) -> None:
+        assert self._cell is not None
         for slot in tuple(self._slots):
-            if slot.run.tree.task.id == task_id and slot.performing is not None:
-                slot.performing.cancel("the task was cancelled")
+            if slot.run.tree.task.id == task_id:
+                slot.cancel(self._cell.clock.monotonic())
 
     def stack_of(self, run: Run) -> str:
         """See `Performing.stack_of`: where the coroutine awaits."""
@@ -229,7 +230,7 @@ class AsyncWorker(Lending, Worker):
             name = run.task.task_class
             slot = Slot(run, self)
             self._slots.add(slot)
-            work = perform(slot, self._arguments[name], self._methods[name], self._timeouts[name], self._cell)
+            work = perform(slot, self._arguments[name], self._methods[name], self.abilities[name], self._cell)
             slot.performing = asyncio.Task(work, loop=loop)
 
     def vacate(self, slot: Slot, outcome: Outcome) -> None:

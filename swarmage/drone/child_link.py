@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from swarmage.drone.ahead import Ahead
 from swarmage.drone.memory import resident_bytes
-from swarmage.drone.messages import Local, Run
+from swarmage.drone.run import Local, Run
 from swarmage.drone.stacks import Stacks
 from swarmage.errors import SwarmageError, Unreadable
-from swarmage.wire.pipe import FROM_CHILD, Channel, FromChild, ToChild
+from swarmage.wire.channel import Channel
+from swarmage.wire.pipe import FROM_CHILD, FromChild, ToChild
 
 REAP_SECONDS = 5.0
 """How long the system may take to end a process that was killed."""

@@ -14,7 +14,16 @@ from swarmage.bus.subscription import Subscription
 from swarmage.drone.cell import Cell
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
-from swarmage.drone.messages import CANCEL_FAILURE, CANCELLED, DrainAsked, Letter, Ordered, RollCall, Unread
+from swarmage.drone.messages import (
+    CANCEL_FAILURE,
+    CANCELLATION,
+    CANCELLED,
+    DrainAsked,
+    Letter,
+    Ordered,
+    RollCall,
+    Unread,
+)
 from swarmage.drone.presence import Presence
 from swarmage.drone.standing import StandingOrders
 from swarmage.drone.subscribing import Subscribing
@@ -30,8 +39,8 @@ FRESH = 60.0
 ORDERED = "ordered"
 """The reason for which an order pauses a task class."""
 
-LOOK_EVERY = 120
-"""Ticks, a minute: whoever changed the orders may have died before it could say so."""
+LOOK_EVERY = 60.0
+"""Seconds: whoever changed the orders may have died before it could say so."""
 
 FIRST_LOOK = 5.0
 """Seconds the bus has to show the standing orders to a drone that starts."""
@@ -46,9 +55,9 @@ class Control:
         self._presence = presence
         self._finalizer = finalizer
         self._orders = StandingOrders(cell.bus, cell.wire, cell.clock, lambda: cell.mailbox.put(Letter(Ordered())))
-        self._ticks = 0
+        self._look_at = cell.clock.monotonic() + LOOK_EVERY
         self._answered: deque[tuple[float, str]] = deque()  # requests of the last minute; the reading thread's
-        self.subscribing = Subscribing(cell, crew.able, self._orders.standing)
+        self.subscribing = Subscribing(cell, crew.abilities, crew.able, self._orders.standing)
 
     def start(self) -> None:
         """Listen, and learn the orders before any task is taken.
@@ -138,8 +147,9 @@ class Control:
         """Look after what no message tells of."""
         self.subscribing.tick()
         self.cancel()
-        self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0:
+        now = self._cell.clock.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
             self._orders.look()
 
     def cancel(self) -> None:
@@ -154,6 +164,6 @@ class Control:
                 self._finalizer.bury(Unread(run.tree.delivery, CANCELLED, CANCEL_FAILURE, run.task))
                 tree = None
             if tree is not None:
-                tree.failure, tree.rejected = CANCEL_FAILURE, CANCELLED  # so its local tasks are skipped
+                tree.ending = CANCELLATION  # so its local tasks are skipped
                 for worker in self._crew.everybody:
                     worker.cancel(task_id)

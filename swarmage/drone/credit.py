@@ -28,12 +28,10 @@ class Credit:
         self.extra = False
         self._mean = 0.0
         self._seen = 0
-        self._ended = 0  # since the last tick
 
     def observe(self, seconds: float) -> None:
         """Take note of one run."""
         self._seen += 1
-        self._ended += 1
         weight = 1.0 / min(self._seen, ENOUGH)
         self._mean += (seconds - self._mean) * weight
 
@@ -49,8 +47,3 @@ class Credit:
         if self._mean < SHORT and self._seen >= ENOUGH:
             return True
         return self.extra
-
-    def idle_tick(self) -> bool:
-        """Say whether no run has ended since this was asked before."""
-        idle, self._ended = self._ended == 0, 0
-        return idle

@@ -8,10 +8,12 @@ from dataclasses import replace
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from swarmage.abilities import Ability, unresolved_hints
+from swarmage.abilities import Ability
+from swarmage.annotations import unresolved
 from swarmage.drone.cell import Cell, starting
 from swarmage.drone.keeper import keeper_of
 from swarmage.drone.keeping import NotStarted
+from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError
 
@@ -45,7 +47,7 @@ class Crew:
         for worker_class, count in self._counts.items():
             for name, ability in worker_class.abilities.items():
                 self.abilities.setdefault(name, ability)
-                for parameter in unresolved_hints(ability):
+                for parameter in unresolved(ability.function):
                     logger.warning(
                         "%s: the annotation of %s names what is not imported, so nothing is converted to it",
                         name,
@@ -172,6 +174,16 @@ class Crew:
                 logger.error("%s; trying again", error)  # noqa: TRY400 - the message says it all
             else:
                 self.workers.remove(worker)
+
+    def overrun(self, now: float) -> list[Run]:
+        """Hand in what is over its hard limit and has not ended; return it."""
+        over = []
+        for worker in self.everybody:
+            for run in worker.current_runs if worker.has_hard_limit else ():
+                if run.must_end is not None and now >= run.must_end:
+                    worker.overrun(run)
+                    over.append(run)
+        return over
 
     def stop(self) -> None:
         """Let all workers go; what still runs is ended where that can be done: coroutines, and tasks in processes."""

@@ -23,8 +23,11 @@ from swarmage.drone.control import Control
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import DrainAsked, Flush, Letter, Lost, Ordered, RollCall, Tick, Unread
+from swarmage.drone.messages import DrainAsked, Flush, Letter, Lost, Ordered, RollCall, Suspect, Suspected, Tick, Unread
 from swarmage.drone.presence import Presence
+from swarmage.drone.quarantine import Quarantine
+from swarmage.drone.run import Run
+from swarmage.drone.sharing import Sharing
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError, ConfigError, SwarmageError
 from swarmage.home import follow_address, load_key, resolve_address
@@ -36,6 +39,8 @@ logger = logging.getLogger("swarmage.drone")
 GRACE = 30.0
 """Seconds that tasks have to finish when the drone is stopped."""
 CONNECT_TIMEOUT = 3.0
+OVERRUN_GRACE = 2.0
+"""Seconds that the others have to finish when a task has overrun its hard limit."""
 
 
 class Drone(pykka.ThreadingActor):
@@ -55,6 +60,8 @@ class Drone(pykka.ThreadingActor):
         concurrency: actors per class in this drone, by the class's name, instead of the class's own.
         grace: seconds that tasks have to finish when the drone is stopped.
         on_drain: called in the drone's thread when `swarmage drain` asks it to leave; by default it stops.
+        alone: told which task runs alone, because a drone was lost while it was there; an empty text when it has ended.
+        overrun: told which task overran its hard limit, when the drone has left because of it: end the process then.
 
     Raises (from `start`):
         ConfigError: there is nothing to perform, or a setting is wrong.
@@ -77,6 +84,8 @@ class Drone(pykka.ThreadingActor):
         grace: float = GRACE,
         on_drain: Callable[[], None] | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        alone: Callable[[str], None] = lambda task: None,
+        overrun: Callable[[str], None] = lambda task: None,
     ) -> None:
         self._mailbox = Mailbox(clock)
         super().__init__()
@@ -95,6 +104,10 @@ class Drone(pykka.ThreadingActor):
         self._presence = Presence(self.name, self._cell)
         self._control = Control(self._cell, self._crew, self._presence, self._finalizer)
         self._subscribing = self._control.subscribing
+        self._sharing = Sharing(self._cell, self._subscribing, workers)
+        self._quarantine = Quarantine(self._cell, self._subscribing, alone)
+        self._overrun: str | None = None
+        self._tell_overrun = overrun
         self._on_drain = on_drain or self.stop
         self._bus.on_lost = self._tell_lost
         self._bus.start(CONNECT_TIMEOUT)
@@ -135,10 +148,13 @@ class Drone(pykka.ThreadingActor):
             case Flush():
                 self._flush()
             case Tick():
-                self._crew.look_after(self._clock.monotonic())
-                self._control.tick()
+                self._tick()
             case Unread():
                 self._finalizer.bury(message)
+            case Suspected():
+                self._finalizer.suspect(message)
+            case Suspect(run):
+                self._quarantine.admit(run)
             case RollCall(reply_to):
                 self._presence.answer(reply_to, self._crew.workers, self._subscribing.paused)
             case Ordered():
@@ -153,28 +169,62 @@ class Drone(pykka.ThreadingActor):
                 logger.warning("drone %s was sent %r, which it does not know", self.name, type(message).__name__)
 
     def _flush(self) -> None:
+        if self._sharing.leaves_some:
+            self._sharing.make_room()
         finished = self._mailbox.drain_finished()
         self._finalizer.finalize(finished)
         self._subscribing.observe([run for run, _ in finished])
+        self._quarantine.look()
+
+    def _tick(self) -> None:
+        """Look after what no message tells of."""
+        now = self._clock.monotonic()
+        self._crew.look_after(now)
+        self._control.tick()
+        self._sharing.look()
+        self._quarantine.look()
+        if self._overrun is None:
+            over = self._crew.overrun(now)
+            if over:
+                self._leave_with(over)
+
+    def _leave_with(self, over: Sequence[Run]) -> None:
+        """Leave with what is over its hard limit: nothing but the end of its process ends it."""
+        self._overrun = ", ".join(f"{run.task.task_class} {run.tree.task.id}" for run in over)
+        logger.error("over the hard limit: %s; this drone leaves, and its process with it", self._overrun)
+        self._drain(min(self._grace, OVERRUN_GRACE))
+        self._finalizer.force([run.tree.root for run in over])
+        self._bus.stop()
+        self._tell_overrun(self._overrun)
+        if self.actor_ref.is_alive():
+            self.stop()
 
     def _let_go(self, connection: Connection) -> None:
         """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
         for task_class in self._subscribing.task_classes:
             self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
+        self._quarantine.forget(connection)
 
     # stopping
 
     def on_stop(self) -> None:
         """Drain: take no more tasks, finish those begun, acknowledge them, leave."""
+        if self._overrun is None:  # else it has drained already
+            self._drain(self._grace)
+        self._crew.stop()
+        self._bus.stop()
+
+    def _drain(self, grace: float) -> None:
         self._subscribing.stop()
+        self._quarantine.close()
         self._bus.give_back([run.tree.delivery for run in self._mailbox.close()])
-        deadline = self._clock.monotonic() + self._grace
+        deadline = self._clock.monotonic() + grace
         later = []  # such as a second stop, which pykka answers when this one is done
         while self._mailbox.open_trees and self._clock.monotonic() < deadline:
             envelope = self._mailbox.get()
             if isinstance(envelope.message, Flush):
                 self._finalizer.finalize(self._mailbox.drain_finished())
-            elif isinstance(envelope.message, Tick | Unread | RollCall | Ordered):
+            elif isinstance(envelope.message, Tick | Unread | Suspected | Suspect | RollCall | Ordered):
                 self.on_receive(envelope.message)
             elif envelope.reply_to is not None:
                 later.append(envelope)
@@ -182,8 +232,6 @@ class Drone(pykka.ThreadingActor):
             self._mailbox.put(envelope)
         if self._mailbox.open_trees:
             logger.warning("drone %s gives %d unfinished tasks back", self.name, self._mailbox.open_trees)
-        self._crew.stop()
-        self._bus.stop()
 
     def on_failure(self, *_: Any) -> None:
         """Leave the bus without a goodbye, so that it gives the tasks to others and counts that this drone was lost."""

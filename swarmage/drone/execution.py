@@ -11,8 +11,17 @@ from inspect import Parameter
 from typing import Any, get_origin
 
 from swarmage.abilities import Ability
-from swarmage.errors import NotEncodable, TaskFailed, TaskTimeout, Unreadable
-from swarmage.outcome import Failed, Failure, Outcome, Rejected, Succeeded
+from swarmage.errors import (
+    Discard,
+    NotEncodable,
+    Reject,
+    Retry,
+    TaskFailed,
+    TaskTimeout,
+    TreeTooLarge,
+    Unreadable,
+)
+from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire import codec
 
@@ -105,7 +114,7 @@ def execute(task: Task, arguments: Arguments, method: Callable[..., Any], *, loc
     try:
         args, kwargs = arguments.check_local(task) if local else arguments.fit(task)
     except TaskTimeout as error:
-        return Failed(failure_of(error))
+        return outcome_of(error)
     except Unreadable as error:
         return Rejected("arguments", Failure("ArgumentError", f"{task.task_class}: {error}"))
     except BaseException as error:  # noqa: BLE001 - the classes that annotations name are user code
@@ -115,7 +124,24 @@ def execute(task: Task, arguments: Arguments, method: Callable[..., Any], *, loc
     except NotEncodable as error:  # what it wanted to pass on will be no smaller next time
         return Rejected("arguments", failure_of(error))
     except BaseException as error:  # noqa: BLE001 - pykka would stop every actor of the process on SystemExit
-        return Failed(failure_of(error))
+        return outcome_of(error)
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Return how a task ends that lets this exception through."""
+    failure = failure_of(error)
+    match error:
+        case Discard():
+            return Discarded(failure)
+        case Reject():
+            return Rejected(error.reason, failure)
+        case TreeTooLarge():
+            return Rejected("failed", failure)
+        case Retry():
+            return Failed(failure, Retry, error.delay)
+        case TaskFailed() if isinstance(error.ending, Failed | Rejected | Discarded | Crashed):
+            return error.ending
+    return Failed(failure, type(error))
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -12,7 +12,7 @@ import itertools
 import logging
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 import msgspec
@@ -21,12 +21,15 @@ from swarmage.abilities import Ability
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
+from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import CANCELLED, Run, Tree, Unread
+from swarmage.drone.decision import Again, Bury, Drop, decide
+from swarmage.drone.messages import CANCELLATION, CANCELLED, Suspected, Unread
+from swarmage.drone.run import Run, Tree
 from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
-from swarmage.errors import ConnectionLost
-from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
-from swarmage.task import Task
+from swarmage.errors import ConnectionLost, TaskTimeout
+from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Skipped, Succeeded, Unsuccessful
+from swarmage.task import DEFAULT_PRIORITY, PRIORITIES, Task
 from swarmage.wire.envelope import DeadBody, ReplyBody
 from swarmage.wire.message import Message
 from swarmage.wire.signing import HEADER
@@ -52,10 +55,23 @@ class Finalizer:
         for run, outcome in finished:
             self._note(run, outcome)
         by_connection: dict[Connection, list[bytes]] = {}
-        for tree in self._mailbox.end_runs(run for run, _ in finished):
+        complete = self._mailbox.end_runs(run for run, _ in finished)
+        for tree in complete:
+            if type(tree) is Branch:
+                complete += self._end_branch(tree)
+                continue
             written = by_connection.setdefault(tree.delivery.connection, [])
             written.append(self._step(tree.delivery, self._messages_or_dead(tree)))
         self._write(by_connection)
+
+    def force(self, trees: Iterable[Tree]) -> None:
+        """End trees of which a task has overrun its hard limit, though others of them may run for ever."""
+        for tree in trees:
+            if tree.open:
+                late = Failure(TaskTimeout.__name__, "a local task of it is over its hard limit")
+                tree.ending = tree.ending or Failed(late, TaskTimeout)
+                step = self._step(tree.delivery, self._messages_or_dead(tree))
+                self._write({tree.delivery.connection: [step]})
 
     def bury(self, unread: Unread) -> None:
         """Move a message that is no task for this drone to the dead letters; a cancelled task is only answered."""
@@ -69,24 +85,39 @@ class Finalizer:
             messages += self._reply(task, unread.failure)
         self._write({delivery.connection: [self._step(delivery, messages)]})
 
+    def suspect(self, suspected: Suspected) -> None:
+        """Send a task again that a drone was lost with, marked and ahead of its equals; its deliveries count anew."""
+        task = msgspec.structs.replace(suspected.task, suspect=True, delay=0.0)
+        message = self._wire.task(task)
+        priority = DEFAULT_PRIORITY if task.priority is None else task.priority
+        message = message._replace(priority=min(priority + 1, PRIORITIES[-1]))
+        delivery = suspected.delivery
+        self._write({delivery.connection: [self._step(delivery, [message])]})
+
     @staticmethod
     def _note(run: Run, outcome: Outcome) -> None:
         tree = run.tree
         if run.parent is not None and run.disowned:
             return
+        if type(tree) is Branch and run.local is tree.local:
+            tree.outcome = outcome
         match outcome:
             case Succeeded():
                 if run.sends is not None:
                     tree.sending.append(run)
-            case Failed(failure) | Crashed(failure):
-                tree.failure = tree.failure or failure
-            case Rejected(reason, failure):
-                if tree.failure is None:
-                    tree.failure, tree.rejected = failure, reason
+            case Failed() | Rejected() | Discarded() | Crashed():
+                tree.ending = tree.ending or outcome
             case Skipped():
                 pass
             case _:
                 assert_never(outcome)
+
+    def _end_branch(self, branch: Branch) -> list[Tree]:
+        """Tell the handle of a branch how it ended; only what came of a good one is sent with the tree."""
+        if branch.ending is None:
+            branch.parent.sending.extend(branch.sending)
+        branch.local.end(branch.ending or branch.outcome)
+        return self._mailbox.end_branch(branch)
 
     def _messages_or_dead(self, tree: Tree) -> list[Message]:
         """Return what is sent with the ack of a complete tree; one that defeats us is buried, and the drone lives."""
@@ -99,30 +130,33 @@ class Finalizer:
 
     def _messages(self, tree: Tree) -> list[Message]:
         sends = [message for run in tree.sending if not run.disowned for message in run.sends or ()]
-        if tree.failure is None and sum(len(message.body) + SEND_OVERHEAD for message in sends) > MOST_SENT * 3 // 2:
-            tree.failure = Failure("NotEncodable", "its local tasks together insert more than one transaction can hold")
-            tree.rejected = "result"
-        return sends if tree.failure is None else self._fail(tree, tree.failure)
+        ending = tree.ending
+        if ending is None and sum(len(message.body) + SEND_OVERHEAD for message in sends) > MOST_SENT * 3 // 2:
+            too_much = Failure("NotEncodable", "its local tasks together insert more than one transaction can hold")
+            ending = Rejected("result", too_much)
+        return sends if ending is None else self._fail(tree, ending)
 
-    def _fail(self, tree: Tree, failure: Failure) -> list[Message]:
-        task = tree.task
-        if tree.rejected == CANCELLED:
+    def _fail(self, tree: Tree, ending: Unsuccessful) -> list[Message]:
+        task, failure = tree.task, ending.failure
+        if ending is CANCELLATION:
             logger.info("task %s %s is cancelled in attempt %d", *_name(task), task.attempt)
             return self._reply(task, failure)
-        if tree.rejected is None:
-            wait = self._abilities[task.task_class].policy.delay_after(task.attempt, self._rng)
-            if wait is not None:
-                what = f"{failure.kind}: {failure.message[:200]}"
-                logger.info(
-                    "task %s %s failed, attempt %d again in %.1f s: %r", *_name(task), task.attempt + 1, wait, what
-                )
-                return [self._wire.task(msgspec.structs.replace(task, attempt=task.attempt + 1, delay=wait))]
-        reason = tree.rejected or "failed"
         what = f"{failure.kind}: {failure.message[:200]}"
-        logger.warning(
-            "task %s %s is a dead letter (%s) after attempt %d: %r", *_name(task), reason, task.attempt, what
-        )
-        return [self._dead(tree.delivery, reason, failure, task), *self._reply(task, failure)]
+        policy = self._abilities[task.task_class].policy.with_own(task.retries, task.backoff)
+        match decide(task, ending, policy, self._clock.wall(), self._rng):
+            case Again(copy):
+                logger.info(
+                    "task %s %s failed, attempt %d again in %.1f s: %r", *_name(task), copy.attempt, copy.delay, what
+                )
+                return [self._wire.task(copy)]
+            case Drop():
+                logger.info("task %s %s is discarded: %r", *_name(task), what)
+                return self._reply(task, failure)
+            case Bury(reason, dead):
+                logger.warning(
+                    "task %s %s is a dead letter (%s) after attempt %d: %r", *_name(task), reason, task.attempt, what
+                )
+                return [self._dead(tree.delivery, reason, failure, dead), *self._reply(task, failure)]
 
     def _dead(self, delivery: Delivery, reason: str, failure: Failure, task: Task | None) -> Message:
         unknown = task is None

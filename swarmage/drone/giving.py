@@ -13,8 +13,9 @@ import msgspec
 from swarmage.drone.ahead import MOST_BYTES, Pace
 from swarmage.drone.child_link import ChildLink
 from swarmage.drone.keeping import carried
-from swarmage.drone.messages import Run
+from swarmage.drone.lane import short_runs
 from swarmage.drone.owner import Owner
+from swarmage.drone.run import Run
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.outcome import Outcome, Skipped
 from swarmage.wire.pipe import Perform
@@ -57,7 +58,8 @@ class Giving(Owner):
         if performs.recycle_tasks is not None or performs.recycle_growth is not None:
             return False
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[assignment]  # it is in a cell
-        others = mailbox.take_short(inbox, room, MOST_BYTES)
+        with mailbox.lock:
+            others = short_runs(inbox.lanes, room, MOST_BYTES)
         if not others or len(run.tree.delivery.body) > MOST_BYTES or not self._give(child, run, asked):
             self._put_back_all(others)
             return False

@@ -14,8 +14,8 @@ from typing import Any
 from swarmage.drone.cell import Cell
 from swarmage.drone.execution import last_words
 from swarmage.drone.limit import TimeLimit
-from swarmage.drone.messages import Local, Run
 from swarmage.drone.performing import Performing
+from swarmage.drone.run import Local, Run
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import DeadlineExceeded, SwarmageError, TaskTimeout
 from swarmage.outcome import Failed
@@ -42,6 +42,9 @@ class Helping(Performing):
         """What is being performed; other threads may look."""
         run = self._run
         return () if run is None else (run,)
+
+    def _check_time(self, now: float) -> None:
+        self.limit.check(now)
 
     def cancel(self, task_id: str) -> bool:
         """See `Performing.cancel`; in a thread it strikes at the next line of Python."""

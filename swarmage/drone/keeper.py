@@ -12,16 +12,20 @@ from __future__ import annotations
 import logging
 from typing import Any, cast
 
+from swarmage.abilities import Ability
 from swarmage.drone.ahead import PATIENCE
+from swarmage.drone.branch import Branch
 from swarmage.drone.child_link import ChildGone, ChildLink
 from swarmage.drone.execution import failure_of
 from swarmage.drone.giving import Giving, asked_of
 from swarmage.drone.keeping import Limit, Loss
+from swarmage.drone.limit import seconds_for
 from swarmage.drone.local_queue import TICK_SECONDS
-from swarmage.drone.messages import CANCEL_FAILURE, Local, Run
+from swarmage.drone.messages import CANCEL_FAILURE, EXPIRED
 from swarmage.drone.nursery import Nursery
+from swarmage.drone.run import Local, Run
 from swarmage.drone.worker import Worker
-from swarmage.errors import DeadlineExceeded, NotEncodable, TaskTimeout
+from swarmage.errors import DeadlineExceeded, MemoryLimitExceeded, NotEncodable, TaskTimeout
 from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped
 from swarmage.task import Task
 from swarmage.wire.pipe import AtOnce, Ended, Lanes, PassOn, Perform, Wait, ended, outcome_of
@@ -48,6 +52,9 @@ class Keeper(Giving):
     def _outcome(self, run: Run) -> Outcome:
         if run.pointless:
             return Skipped()
+        assert self._cell is not None
+        if run.task.deadline is not None and self._cell.clock.wall() >= run.task.deadline:
+            return EXPIRED
         given = self._is_given(run)
         try:
             asked = asked_of(run)
@@ -67,7 +74,8 @@ class Keeper(Giving):
     def _perform_in(self, child: ChildLink, run: Run, asked: Perform, *, given: bool) -> Outcome:
         assert self._cell is not None
         if not child.tasks:  # it may have taken long to start, which is not the task's fault
-            self.limit.begin(self.abilities[run.task.task_class].timeout, self._cell.clock, run)
+            seconds = self._seconds_of(self.abilities[run.task.task_class])
+            self.limit.begin(seconds_for(run.task, seconds, self._cell.clock), self._cell.clock, run)
         try:
             if not given and not self._give_ahead(child, run, asked):
                 self._say(child, asked)
@@ -101,11 +109,7 @@ class Keeper(Giving):
                         child.handles = {n: handle for n, handle in child.handles.items() if handle[0] is not run}
                     return outcome_of(said)
                 case PassOn() as passed:
-                    local = Local(passed.task_class)
-                    child.handles[passed.number] = (run, local)
-                    id_ = f"{run.tree.task.id}/{passed.path}"[:200]
-                    task = Task(task_class=passed.task_class, id=id_, pickled=passed.pickled)
-                    cell.mailbox.put_runs((Run(task, run.tree, passed.path, local, parent=run),))
+                    self._pass_on_for(child, run, passed)
                 case Wait() as wait:
                     self._wait(child, run, wait)
                 case AtOnce(message):
@@ -114,6 +118,16 @@ class Keeper(Giving):
                     return Skipped()  # it was put back
                 case _:
                     raise ChildGone  # it speaks out of turn, and is not to be believed any more
+
+    def _pass_on_for(self, child: ChildLink, run: Run, passed: PassOn) -> None:
+        assert self._cell is not None
+        root = run.tree.task
+        local = Local(passed.task_class, tried=passed.tried)
+        child.handles[passed.number] = (run, local)
+        id_ = f"{root.id}/{passed.path}"[:200]
+        task = Task(task_class=passed.task_class, id=id_, pickled=passed.pickled, deadline=root.deadline)
+        tree = Branch(run.tree, local) if passed.tried else run.tree
+        self._cell.mailbox.put_runs((Run(task, tree, passed.path, local, parent=run),))
 
     def _hear(self, child: ChildLink, run: Run) -> Any:
         assert self._cell is not None
@@ -172,11 +186,21 @@ class Keeper(Giving):
         size = child.resident()
         if size > most:
             text = f"{size / 1e6:.0f} MB, more than the {most / 1e6:.0f} MB it may take, so its process was killed"
-            raise self._kill(child, run, Failed(Failure("MemoryLimitExceeded", text)))
+            raise self._kill(child, run, Failed(Failure("MemoryLimitExceeded", text), MemoryLimitExceeded))
 
     def _too_late(self, run: Run) -> Failed:
-        seconds = self.abilities[run.task.task_class].timeout
-        return Failed(Failure("TaskTimeout", f"longer than its timeout of {seconds:g} s, so its process was killed"))
+        assert self._cell is not None
+        ability = self.abilities[run.task.task_class]
+        limit = "timeout" if self._seconds_of(ability) == ability.timeout else "hard_timeout"
+        why = f"longer than its {limit} of {self._seconds_of(ability) or 0:g} s"
+        if run.task.deadline is not None and self._cell.clock.wall() >= run.task.deadline:
+            why = "its deadline passed while it was performed"
+        return Failed(Failure("TaskTimeout", f"{why}, so its process was killed"), TaskTimeout)
+
+    @staticmethod
+    def _seconds_of(ability: Ability[..., Any]) -> float | None:
+        limits = [seconds for seconds in (ability.timeout, ability.hard_timeout) if seconds is not None]
+        return min(limits, default=None)
 
     def _kill(self, child: ChildLink, run: Run, outcome: Outcome) -> ChildGone:
         child.end()

@@ -11,8 +11,8 @@ import msgspec
 from swarmage.clock import Clock
 from swarmage.drone.child_link import ChildGone, ChildLink
 from swarmage.drone.limit import TimeLimit
-from swarmage.drone.messages import Run
 from swarmage.drone.nursery import Nursery
+from swarmage.drone.run import Run
 from swarmage.errors import ConfigError
 from swarmage.outcome import Outcome
 from swarmage.retry import RetryPolicy

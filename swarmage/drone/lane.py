@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from swarmage.drone.messages import Run
+from swarmage.drone.messages import WAKE
+from swarmage.drone.run import Run
 
 if TYPE_CHECKING:
     from swarmage.drone.worker_inbox import WorkerInbox
@@ -24,11 +25,36 @@ class Lane:
         self.helpers: dict[WorkerInbox, int] = {}  # workers that wait for a local task and could perform one
         self.waking: WorkerInbox | None = None
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether a worker sleeps that is able to perform its tasks."""
+        return any(inbox.ticket == ticket for inbox, ticket in self.idle.items())
+
+    def wake(self) -> None:
+        """Wake one worker for what is here: an idle one, or for a local task one that waits for another."""
+        idle = self.idle
+        while idle:
+            inbox, ticket = idle.popitem()
+            if inbox.ticket == ticket:
+                inbox.ticket += 1
+                self.waking, inbox.woken_by = inbox, self
+                inbox.private.put(WAKE)
+                return
+        helpers = self.helpers
+        while self.local and helpers:
+            inbox, ticket = helpers.popitem()
+            if inbox.ticket == ticket:
+                inbox.ticket += 1
+                inbox.private.put(WAKE)
+                return
+
     def take_descendant(self, ancestor: Run) -> Run | None:
         """Take the newest local task that came of a run."""
         for index in range(len(self.local) - 1, -1, -1):
             run = self.local[index]
-            if run.tree is ancestor.tree and run.path.startswith(f"{ancestor.path}." if ancestor.path else ""):
+            if run.tree.root is ancestor.tree.root and run.path.startswith(
+                f"{ancestor.path}." if ancestor.path else ""
+            ):
                 del self.local[index]
                 return run
         return None

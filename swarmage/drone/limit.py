@@ -1,16 +1,22 @@
 """The time one attempt may take, and its end when it is cancelled, in a thread that cannot be killed.
 
-The drone looks at its workers every half second and raises `TaskTimeout` in the thread of one that is over its time. It
-strikes at the next line of Python, so not while the task waits inside a call to C, such as a read without a timeout.
+The drone looks at its workers ten times a second and raises `TaskTimeout` in the thread of one that is over its time.
+It strikes at the next line of Python, so not while the task waits inside a call to C, such as a read without a timeout:
+there only a hard limit helps, which ends the process.
 """
 
 from __future__ import annotations
 
 import ctypes
 import threading
+from dataclasses import replace
+from typing import Any
 
+from swarmage.abilities import Ability
 from swarmage.clock import Clock
 from swarmage.errors import TaskCancelled, TaskTimeout
+from swarmage.outcome import Failed
+from swarmage.task import Task
 
 AGAIN = 1.0
 """Seconds until it strikes again in a task that has caught it."""
@@ -68,6 +74,17 @@ class TimeLimit:
                 self._deadline = deadline
         self._inside = True
 
+    def check(self, now: float) -> None:
+        """Raise in a task that asks and is over its time. Called by the worker.
+
+        Raises:
+            TaskTimeout: it is.
+        """
+        if self._deadline is not None and now >= self._deadline:
+            self.suspend()
+            self.resume(now + AGAIN)  # as after `enforce`, which has nothing to raise any more
+            raise TaskTimeout
+
     def enforce(self, now: float) -> bool:
         """Raise `TaskTimeout` in the worker's thread if its time is over. Called by the drone."""
         with self._lock:
@@ -91,6 +108,27 @@ class TimeLimit:
 
     def _raise(self, error: type[Exception]) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), ctypes.py_object(error))
+
+
+def seconds_for(task: Task, timeout: float | None, clock: Clock) -> float | None:
+    """Return how many seconds a task may take that is begun now: until its timeout or its deadline."""
+    if task.deadline is None:
+        return timeout
+    left = task.deadline - clock.wall()
+    return left if timeout is None else min(timeout, left)
+
+
+def timed_out(outcome: Failed, task: Task, ability: Ability[..., Any], clock: Clock) -> Failed:
+    """Return the outcome of a task that `TaskTimeout` has ended, with words that say which limit it was."""
+    if task.deadline is not None and clock.wall() >= task.deadline:
+        message = "its deadline passed while it was performed"
+    elif ability.timeout is not None:
+        message = f"longer than its timeout of {ability.timeout:g} s"
+    elif ability.awaited and ability.hard_timeout is not None:
+        message = f"longer than its hard_timeout of {ability.hard_timeout:g} s"
+    else:
+        return outcome  # it raised that itself
+    return replace(outcome, failure=replace(outcome.failure, message=message))
 
 
 def _checkpoint() -> None:

@@ -13,24 +13,27 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.drone.lane import Lane, next_run, short_runs
-from swarmage.drone.messages import FLUSH, TICK, WAKE, Envelope, Run, Tree
-from swarmage.outcome import Outcome
+from swarmage.drone.branch import Branch
+from swarmage.drone.finished import Finished
+from swarmage.drone.lane import Lane, next_run
+from swarmage.drone.messages import TICK, Envelope
+from swarmage.drone.run import Run, Tree
 
 if TYPE_CHECKING:
     from swarmage.drone.worker_inbox import WorkerInbox
 
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.1
 
 
-class Mailbox:
+class Mailbox(Finished):
     """The inbox of a drone. Any thread may put; the drone's thread gets; workers take."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__()
         self._clock = clock
         self._next_tick = 0.0
         self._ticked = False  # the last thing said to the drone was a tick
@@ -39,9 +42,6 @@ class Mailbox:
         self.open_trees = 0  # tasks from the bus that are here, begun or not
         self.trees: dict[str, Tree] = {}  # those same tasks by their id
         self.accepting = True
-        self._control: SimpleQueue[Envelope] = SimpleQueue()
-        self._finished: deque[tuple[Run, Outcome]] = deque()
-        self._flush_is_due = False
 
     # as pykka's inbox of the drone
 
@@ -53,7 +53,7 @@ class Mailbox:
             self._control.put(envelope)
 
     def get(self) -> Envelope:
-        """Return the next message to the drone itself, and twice a second a `Tick`, but never two in a row over one."""
+        """Return the next message to the drone itself, and ten times a second a `Tick`, never two in a row."""
         left = self._next_tick - self._clock.monotonic()
         if left > 0 or self._ticked:
             self._ticked = False
@@ -83,15 +83,17 @@ class Mailbox:
                     self.open_trees += 1
                     lane.bus.append(run)
                 else:
-                    run.tree.open += 1
+                    self._grow(run.tree)
                     lane.local.append(run)
                 if lane.waking is None:
-                    self._wake(lane)
+                    lane.wake()
 
-    def take_short(self, inbox: WorkerInbox, count: int, most_bytes: int) -> list[Run]:
-        """Take up to so many more tasks from the bus for a worker, each of at most so many bytes."""
-        with self.lock:
-            return short_runs(inbox.lanes, count, most_bytes)
+    @staticmethod
+    def _grow(tree: Tree) -> None:
+        if tree.parent is not None and not tree.open:  # a new branch, which counts as one task of what it grows on
+            tree.parent.open += 1
+        tree.open += 1
+        tree.root.locals += 1
 
     def repeat(self, run: Run) -> None:
         """Have a task that was taken performed once more from its start; nothing that came of it so far counts."""
@@ -99,7 +101,7 @@ class Mailbox:
             lane = self.lanes[run.task.task_class]
             (lane.bus if run.local is None else lane.local).appendleft(run.again())
             if lane.waking is None:
-                self._wake(lane)
+                lane.wake()
 
     def _is_here(self, tree: Tree) -> bool:
         """Say whether the task is here already, and came again because its connection was lost.
@@ -118,23 +120,6 @@ class Mailbox:
         if self.trees.get(tree.task.id) is tree:
             del self.trees[tree.task.id]
 
-    def _wake(self, lane: Lane) -> None:
-        idle = lane.idle
-        while idle:
-            inbox, ticket = idle.popitem()
-            if inbox.ticket == ticket:
-                inbox.ticket += 1
-                lane.waking, inbox.woken_by = inbox, lane
-                inbox.private.put(WAKE)
-                return
-        helpers = lane.helpers
-        while lane.local and helpers:
-            inbox, ticket = helpers.popitem()
-            if inbox.ticket == ticket:
-                inbox.ticket += 1
-                inbox.private.put(WAKE)
-                return
-
     # tasks out
 
     def take(self, inbox: WorkerInbox) -> Run | None:
@@ -150,7 +135,7 @@ class Mailbox:
             inbox.ticket += 1  # a late wake-up may have come before it was taken off the lists of the idle
             for lane in inbox.lanes:
                 if lane.waking is None and (lane.local or lane.bus):
-                    self._wake(lane)
+                    lane.wake()
             return run
 
     def take_local(self, inbox: WorkerInbox, within: Run | None = None) -> Run | None:
@@ -179,7 +164,7 @@ class Mailbox:
             inbox.ticket += 1
             for lane in inbox.lanes:
                 if lane.local and lane.waking is None:
-                    self._wake(lane)
+                    lane.wake()
 
     @staticmethod
     def _arrived(inbox: WorkerInbox) -> None:
@@ -194,7 +179,7 @@ class Mailbox:
             lane = inbox.woken_by
             self._arrived(inbox)
             if lane is not None and (lane.local or lane.bus):
-                self._wake(lane)
+                lane.wake()
 
     def remove_waiting(self, task_class: str, unwanted: Any) -> list[Run]:
         """Take tasks from the bus out of a lane that nobody has begun and for which ``unwanted(run)`` is true."""
@@ -206,6 +191,23 @@ class Mailbox:
                 for run in removed:
                     self._forget_tree(run.tree)
             return removed
+
+    def remove_stuck(self, task_class: str, head: Run | None) -> tuple[list[Run], Run | None]:
+        """Take the tasks from the bus out of a lane if ``head`` still comes first in it and nobody is free to take it.
+
+        Returns:
+            What was taken out, and what comes first now.
+        """
+        with self.lock:
+            lane = self.lanes[task_class]
+            first = lane.bus[0] if lane.bus else None
+            if first is None or first is not head or lane.waking is not None or lane.has_idle:
+                return [], first
+            removed = list(lane.bus)
+            lane.bus.clear()
+            for run in removed:
+                self._forget_tree(run.tree)
+            return removed, None
 
     def close(self) -> list[Run]:
         """Take in no more tasks from the bus; return those that nobody has begun."""
@@ -223,27 +225,25 @@ class Mailbox:
         return task_id in self.trees
 
     def end_runs(self, runs: Iterable[Run]) -> list[Tree]:
-        """Count runs as ended; return the trees whose last one it was."""
+        """Count runs as ended; return the trees and branches whose last one it was."""
         complete = []
         with self.lock:
             for run in runs:
-                run.tree.open -= 1
-                if run.tree.open == 0:
-                    complete.append(run.tree)
-                    self._forget_tree(run.tree)
+                tree = run.tree
+                tree.open -= 1
+                if tree.open == 0:
+                    complete.append(tree)
+                    if tree.parent is None:
+                        self._forget_tree(tree)
         return complete
 
-    # completions
-
-    def finish(self, run: Run, outcome: Outcome) -> None:
-        """Hand a finished run to the drone; the runs of a burst become one message."""
-        self._finished.append((run, outcome))
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            self._control.put(FLUSH)
-
-    def drain_finished(self) -> list[tuple[Run, Outcome]]:
-        """Return the finished runs. Called by the drone's thread only."""
-        self._flush_is_due = False  # before looking: who appends after this puts a new Flush
-        finished = self._finished
-        return [finished.popleft() for _ in range(len(finished))]
+    def end_branch(self, branch: Branch) -> list[Tree]:
+        """Count a branch as ended; return what it grew on if that has ended with it."""
+        parent = branch.parent
+        with self.lock:
+            parent.open -= 1
+            if parent.open:
+                return []
+            if parent.parent is None:
+                self._forget_tree(parent)
+        return [parent]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from swarmage.drone.messages import Local
+from swarmage.drone.run import Local
 from swarmage.errors import TaskFailed
-from swarmage.outcome import Crashed, Failed, Rejected, Succeeded
+from swarmage.outcome import Crashed, Discarded, Failed, Rejected, Succeeded
 from swarmage.wire.codec import Carried
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class LocalTask:
         The worker that waits performs other local tasks meanwhile, so that a cell in which everybody waits goes on.
 
         Raises:
-            TaskFailed: it failed, and with it the tree; no use going on.
+            TaskFailed: it failed, and with it the tree, so that it is no use going on; after `try_local` it is yours
+                to go on or to let it through.
             DeadlineExceeded: it has not ended in `timeout` seconds.
             SwarmageError: called in the event loop of an AsyncWorker, which it would hold up; await the handle there.
         """
@@ -50,7 +51,8 @@ class LocalTask:
         The task that waits leaves its slot to others meanwhile, so that a cell in which everybody waits goes on.
 
         Raises:
-            TaskFailed: it failed, and with it the tree; no use going on.
+            TaskFailed: it failed, and with it the tree, so that it is no use going on; after `try_local` it is yours
+                to go on or to let it through.
             DeadlineExceeded: it has not ended in `timeout` seconds.
             SwarmageError: called in a Worker that is not an AsyncWorker; use `result` there.
         """
@@ -58,10 +60,13 @@ class LocalTask:
         return self._opened()
 
     def _opened(self) -> Any:
-        match self._local.outcome:
+        ending = self._local.outcome
+        match ending:
             case Succeeded(result):
                 return result.open() if type(result) is Carried else result
-            case Failed(failure) | Crashed(failure) | Rejected(_, failure):
-                raise TaskFailed(failure.kind, failure.message, failure.traceback)
+            case Failed(failure) | Rejected(_, failure) | Discarded(failure) | Crashed(failure):
+                error = TaskFailed(failure.kind, failure.message, failure.traceback)
+                error.ending = ending
+                raise error
             case _:
                 raise TaskFailed("Skipped", f"local task {self._local.task_class} was not begun: its tree has failed")

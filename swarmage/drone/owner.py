@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from swarmage.drone.child_link import ChildGone, ChildLink
 from swarmage.drone.keeping import NotStarted, Restarting, start_child
-from swarmage.drone.messages import Run
 from swarmage.drone.nursery import Nursery
+from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.wire.pipe import Stop

@@ -5,41 +5,42 @@ From: worker.  To: local_queue, and finalize by what it leaves to be sent.
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from swarmage.abilities import Ability
-from swarmage.bus.connection import Connection
+from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
 from swarmage.drone.local_task import LocalTask
-from swarmage.drone.messages import CANCELLED, Local, Run
+from swarmage.drone.messages import CANCELLATION
+from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import add
-from swarmage.errors import (
-    AbilityError,
-    ConnectionLost,
-    SwarmageError,
-    TaskCancelled,
-)
+from swarmage.drone.telling import Telling
+from swarmage.errors import AbilityError, SwarmageError, TaskCancelled, TreeTooLarge
 from swarmage.outcome import Outcome
 from swarmage.task import Task
-from swarmage.wire.envelope import ReplyBody
-from swarmage.wire.message import Message
-
-PROGRESS_EVERY = 0.1
-"""Seconds between two progress messages: what a person can see."""
 
 
-class Performing:
-    """The part of a Worker that its abilities use. Owned by the worker's thread."""
+class Performing(Telling):
+    """The part of a Worker that its abilities use. Owned by the worker's thread.
+
+    Attributes:
+        most_local: how many local tasks may come of one task from the bus.
+    """
+
+    most_local: ClassVar[int] = 100_000
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if type(cls.most_local) is not int or cls.most_local < 1:
+            raise AbilityError(f"{cls.__qualname__}.most_local must be 1 or more, not {cls.most_local!r}")
 
     def __init__(self, cell: Cell | None) -> None:
         self._cell = cell  # before pykka asks for the inbox, which is the cell's
         super().__init__()
-        self._last_progress = 0.0
 
     @property
     def current_runs(self) -> Sequence[Run]:
@@ -62,16 +63,39 @@ class Performing:
 
         Raises:
             AbilityError: no worker of this cell is able to perform it.
+            TreeTooLarge: more than `most_local` of them came of the task from the bus.
         """
+        return self._grow(ability, args, kwargs, tried=False)
+
+    def try_local(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> LocalTask:
+        """Pass on a task as `local` does, whose failure is yours to handle: it does not fail the tree.
+
+        `LocalTask.result` raises `TaskFailed` if it, or a local task that came of it, has failed. Of a failed one
+        nothing is inserted. It is performed once: trying again is yours as well.
+
+        Raises:
+            AbilityError: no worker of this cell is able to perform it.
+            TreeTooLarge: more than `most_local` of them came of the task from the bus.
+        """
+        return self._grow(ability, args, kwargs, tried=True)
+
+    def _grow(self, ability: Ability[..., Any] | str, args: Any, kwargs: Any, *, tried: bool) -> LocalTask:
         run, cell = self._current()
         task_class = ability if isinstance(ability, str) else ability.task_class
         if task_class not in cell.mailbox.lanes:
             raise AbilityError(f"no worker of this cell is able to perform {task_class!r}; use insert for other cells")
+        root = run.tree.root
+        if root.locals >= self.most_local:
+            raise TreeTooLarge(
+                f"more than {self.most_local} local tasks came of task {root.task.task_class}; insert tasks instead,"
+                f" or set most_local of {type(self).__qualname__}"
+            )
         run.steps += 1
         path = f"{run.path}.{run.steps}" if run.path else str(run.steps)
-        task = Task(task_class=task_class, args=args, kwargs=kwargs, id=f"{run.tree.task.id}/{path}"[:200])
-        local = Local(task_class)
-        self._pass_on(Run(task, run.tree, path, local, parent=run))
+        id_ = f"{root.task.id}/{path}"[:200]
+        task = Task(task_class=task_class, args=args, kwargs=kwargs, id=id_, deadline=root.task.deadline)
+        local = Local(task_class, tried=tried)
+        self._pass_on(Run(task, Branch(run.tree, local) if tried else run.tree, path, local, parent=run))
         return LocalTask(self, local)
 
     def insert(self, ability: Ability[..., Any] | str, /, *args: Any, **kwargs: Any) -> str:
@@ -89,6 +113,8 @@ class Performing:
     def insert_task(self, task: Task) -> str:
         """Insert a task with all its settings, as `insert` does; its id is replaced by one that repeats.
 
+        Where this task has a deadline, it is that of the other too, unless that has an earlier one.
+
         Raises:
             NotEncodable: its arguments cannot be carried.
         """
@@ -97,72 +123,22 @@ class Performing:
         root = run.tree.task
         id_ = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{root.id}:{run.path}:{run.steps}"))
         task = msgspec.structs.replace(task, id=id_, parent=root.id, traceparent=task.traceparent or root.traceparent)
+        if root.deadline is not None:
+            task = msgspec.structs.replace(task, deadline=min(root.deadline, task.deadline or root.deadline))
         add(run, cell.wire.task(task))
         return id_
 
-    def respond(self, value: Any, *, at_once: bool = False) -> None:
-        """Send one of several responses to the originator, if there is one; it leaves with the acknowledgement.
-
-        Args:
-            value: the response.
-            at_once: send a copy now, for an originator that wants to see each as it comes. It may be of an attempt that
-                fails later; each place in the order of responses is heard once, by who speaks first.
-
-        Raises:
-            NotEncodable: the value cannot be carried.
-        """
-        run, cell = self._current()
-        root = run.tree.task
-        if root.originator is None:
-            return
-        run.parts += 1
-        place = (run.path, run.parts)
-        part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value, place=place)
-        message = cell.wire.reply(root.originator, part)
-        add(run, message)
-        if at_once:
-            self._send_now(message)
-
-    def acknowledge(self) -> None:
-        """Tell the originator, if there is one, that a worker has begun: at once, never certain."""
-        run, cell = self._current()
-        root = run.tree.task
-        if root.originator is not None:
-            self._send_now(cell.wire.reply(root.originator, ReplyBody(id=root.id, kind="begun", attempt=root.attempt)))
-
-    def progress(self, done: float, total: float, text: str = "") -> None:
-        """Tell the originator, if there is one, how far this is: at once, at most ten times a second, never certain."""
-        run, cell = self._current()
-        root = run.tree.task
-        if root.originator is None or not self._may_tell(cell.clock.monotonic(), done >= total):
-            return
-        body = ReplyBody(id=root.id, kind="progress", attempt=root.attempt, value=[done, total, text])
-        self._send_now(cell.wire.reply(root.originator, body))
-
-    def _send_now(self, message: Message) -> None:
-        run, cell = self._current()
-        self._tell(run.tree.delivery.connection, cell.bus.send_frame(message))
-
-    def _may_tell(self, now: float, last: bool) -> bool:
-        """Say whether progress is worth a message now."""
-        if now - self._last_progress < PROGRESS_EVERY and not last:
-            return False
-        self._last_progress = now
-        return True
-
-    def _tell(self, connection: Connection, frame: bytes) -> None:
-        """Write a message that may be lost."""
-        with contextlib.suppress(ConnectionLost):  # which shows elsewhere, and is not worth a failure here
-            connection.write(frame)
-
     def checkpoint(self) -> None:
-        """Do nothing, unless the task has been cancelled: a good place for a task to end.
+        """End this task if it is cancelled or its time is over: cheap, for a loop that would be long in noticing.
 
         Raises:
-            TaskCancelled: it has.
+            TaskCancelled: it is cancelled.
+            TaskTimeout: it is over its timeout or its deadline.
         """
-        if self._current()[0].tree.rejected == CANCELLED:
+        run, cell = self._current()
+        if run.tree.root.ending is CANCELLATION:
             raise TaskCancelled
+        self._check_time(cell.clock.monotonic())
 
     def cancel(self, task_id: str) -> bool:
         """End what is being performed for a cancelled task as soon as it can be; say if that was tried now.
@@ -175,12 +151,8 @@ class Performing:
         """Return where in its code a run is now, in the form of a traceback; empty when that cannot be said."""
         return ""
 
-    def _current(self) -> tuple[Run, Cell]:
-        """Return what is being performed, by whoever calls.
-
-        Raises:
-            SwarmageError: nothing is.
-        """
+    def _check_time(self, now: float) -> None:
+        """Raise `TaskTimeout` if what is being performed is over its time."""
         raise NotImplementedError
 
     def _pass_on(self, run: Run) -> None:
@@ -209,9 +181,6 @@ class Performing:
         if run.ended or self._cell is None:
             return
         run.ended = True
-        local = run.local
-        if local is not None:
-            local.outcome = outcome
-            if local.wake is not None:
-                local.wake.wake()
+        if run.local is not None and not run.local.tried:
+            run.local.end(outcome)
         self._cell.mailbox.finish(run, outcome)

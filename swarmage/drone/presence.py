@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Run
+from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError, NotEncodable
 

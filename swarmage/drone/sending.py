@@ -5,10 +5,10 @@ From: worker, performing.  To: finalize.
 
 from __future__ import annotations
 
-from swarmage.drone.execution import failure_of
-from swarmage.drone.messages import Run
+from swarmage.drone.execution import failure_of, outcome_of
+from swarmage.drone.run import Run
 from swarmage.errors import NotEncodable, TaskTimeout
-from swarmage.outcome import Failed, Outcome, Rejected, Succeeded
+from swarmage.outcome import Outcome, Rejected, Succeeded
 from swarmage.wire.envelope import ReplyBody, Wire
 from swarmage.wire.message import Message
 
@@ -48,7 +48,7 @@ def answer(run: Run, outcome: Outcome, wire: Wire) -> Outcome:
         reply = ReplyBody(id=task.id, kind="result", attempt=task.attempt, value=outcome.result)
         add(run, wire.reply(task.originator, reply))
     except TaskTimeout as error:
-        return Failed(failure_of(error))
+        return outcome_of(error)
     except BaseException as error:  # noqa: BLE001 - as in `execute`
         return Rejected("result", failure_of(error))
     return outcome

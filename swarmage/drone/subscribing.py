@@ -12,11 +12,12 @@ import itertools
 from collections.abc import Mapping, Set
 from typing import Any
 
+from swarmage.abilities import Ability
 from swarmage.bus.subscription import Subscription
 from swarmage.drone.cell import Cell
 from swarmage.drone.credit import EXTRA, Credit
 from swarmage.drone.intake import Intake
-from swarmage.drone.messages import Run
+from swarmage.drone.run import Run
 from swarmage.drone.standing import Standing
 from swarmage.wire.names import task_destination
 
@@ -46,10 +47,18 @@ class Line:
 
 
 class Subscribing:
-    """All subscriptions to task classes. Owned by the drone's thread."""
+    """All subscriptions to task classes. Owned by the drone's thread.
 
-    def __init__(self, cell: Cell, able: Mapping[str, int], standing: Standing) -> None:
+    Attributes:
+        spared: what is performed although its class is paused: it is never given back.
+    """
+
+    def __init__(
+        self, cell: Cell, abilities: Mapping[str, Ability[..., Any]], able: Mapping[str, int], standing: Standing
+    ) -> None:
+        self.spared: Run | None = None
         self._cell = cell
+        self._caps = {name: ability.policy.crashes for name, ability in abilities.items()}
         self._standing = standing
         self._lines = {task_class: Line(task_class, workers) for task_class, workers in able.items()}
         self._numbers = itertools.count(1)
@@ -103,6 +112,10 @@ class Subscribing:
                 self._give_back(task_class)
             self._grant(task_class)
 
+    def has_extra(self, task_class: str) -> bool:
+        """Say whether a class has proved short, so that far more of it is taken than can be performed at once."""
+        return self._lines[task_class].credit.extra
+
     # what the drone tells
 
     def observe(self, runs: list[Run]) -> None:
@@ -113,21 +126,19 @@ class Subscribing:
                 touched.add(run.task.task_class)
                 self._lines[run.task.task_class].credit.observe(run.seconds)
         for task_class in touched:
-            self._adjust(task_class, stalled=False)
+            self._adjust(task_class)
 
     def tick(self) -> None:
         """Look after what no message tells of."""
         for task_class, line in self._lines.items():
-            if line.credit.idle_tick() and line.credit.extra and self._cell.mailbox.lanes[task_class].bus:
-                self._adjust(task_class, stalled=True)
             if line.paused:
                 self._give_back(task_class)  # what was on its way when it was paused
             elif line.granted < line.credit.workers:
                 self._grant(task_class)
 
-    def _adjust(self, task_class: str, *, stalled: bool) -> None:
+    def _adjust(self, task_class: str) -> None:
         line = self._lines[task_class]
-        wanted = line.credit.wanted(stalled=stalled) and not line.paused
+        wanted = line.credit.wanted() and not line.paused
         if wanted == line.credit.extra:
             return
         line.credit.extra = wanted
@@ -162,24 +173,19 @@ class Subscribing:
             self._cell.bus.unsubscribe(id_)
         line.ids, line.granted = [], 0
         if line.credit.extra:
-            line.credit.extra = False
+            line.credit.extra = line.credit.wanted(stalled=True)
             self._cell.bus.unsubscribe(f"extra.{line.task_class}")
 
     def _give_back(self, task_class: str, *, only_extra: bool = False) -> None:
-        unwanted = _is_extra if only_extra else _is_any
-        removed = self._cell.mailbox.remove_waiting(task_class, unwanted)
+        spared = self.spared
+        removed = self._cell.mailbox.remove_waiting(
+            task_class, lambda run: run is not spared and (run.extra or not only_extra)
+        )
         self._cell.bus.give_back([run.tree.delivery for run in removed])
 
     def _subscribe(self, id_: str, task_class: str, prefetch: int, *, extra: bool = False) -> None:
         cell = self._cell
-        intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=extra, standing=self._standing)
+        crashes = self._caps[task_class]
+        intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=extra, crashes=crashes, standing=self._standing)
         destination = task_destination(task_class)
         cell.bus.subscribe(Subscription(id=id_, destination=destination, receive=intake.receive, prefetch=prefetch))
-
-
-def _is_extra(run: Any) -> bool:
-    return bool(run.extra)
-
-
-def _is_any(_: Any) -> bool:
-    return True

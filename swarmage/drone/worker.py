@@ -6,7 +6,6 @@ From: local_queue.  To: execution, then finalize through the drone's mailbox.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import threading
 import types
@@ -18,10 +17,12 @@ import pykka
 
 from swarmage.abilities import Ability, abilities_of, check_kind
 from swarmage.drone.cell import starting
-from swarmage.drone.execution import Arguments, execute, failure_of, last_words
+from swarmage.drone.execution import Arguments, execute, failure_of, last_words, outcome_of
 from swarmage.drone.helping import Helping
 from swarmage.drone.isolation import check_isolation
-from swarmage.drone.messages import Run
+from swarmage.drone.limit import seconds_for, timed_out
+from swarmage.drone.messages import EXPIRED
+from swarmage.drone.run import Run
 from swarmage.drone.sending import answer
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
@@ -54,6 +55,7 @@ class Worker(Helping, pykka.ThreadingActor):
     abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
 
     most_concurrency: ClassVar[int] = MOST_CONCURRENCY
+    has_hard_limit: ClassVar[bool] = False
     on_loop: ClassVar[bool] = False  # one actor performs `concurrency` tasks at once, on the cell's event loop
 
     use_daemon_thread = True
@@ -65,6 +67,7 @@ class Worker(Helping, pykka.ThreadingActor):
             raise AbilityError(f"{name}.concurrency must be 1 to {cls.most_concurrency}, not {cls.concurrency!r}")
         check_isolation(cls)
         cls.abilities = types.MappingProxyType(abilities_of(cls))
+        cls.has_hard_limit = any(one.hard_timeout is not None for one in cls.abilities.values())
         for one in cls.abilities.values():
             check_kind(name, one, on_loop=cls.on_loop)
 
@@ -141,6 +144,12 @@ class Worker(Helping, pykka.ThreadingActor):
         if run is not None:
             self._end(run, Failed(Failure("WorkerDied", "the worker died while it performed this")))
 
+    def overrun(self, run: Run) -> None:
+        """Hand in what has overrun its hard limit, for its thread may never come back. Called by the drone."""
+        seconds = self.abilities[run.task.task_class].hard_timeout
+        message = f"longer than its hard_timeout of {seconds:g} s"
+        self._end(run, Failed(Failure(TaskTimeout.__name__, message), TaskTimeout))
+
     # what pykka calls
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # a static method at pykka's, but called on self
@@ -186,9 +195,15 @@ class Worker(Helping, pykka.ThreadingActor):
         """Perform one task and hand it to the drone with its outcome."""
         cell = self._cell
         assert cell is not None
+        ability = self.abilities[run.task.task_class]
+        seconds = self._seconds_of(ability)
+        if run.task.deadline is not None:
+            seconds = seconds_for(run.task, seconds, cell.clock)
         waiting = self._run
-        outer = self.limit.begin(self.abilities[run.task.task_class].timeout, cell.clock, run)
+        outer = self.limit.begin(seconds, cell.clock, run)
         started = run.began = cell.clock.monotonic()
+        if ability.hard_timeout is not None:
+            run.must_end = started + ability.hard_timeout
         self._run = run
         try:
             outcome = self._outcome(run)
@@ -201,23 +216,27 @@ class Worker(Helping, pykka.ThreadingActor):
         self.limit.run = waiting
         self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
+    @staticmethod
+    def _seconds_of(ability: Ability[..., Any]) -> float | None:
+        """Return after how many seconds the limit strikes."""
+        return ability.timeout
+
     def _outcome(self, run: Run) -> Outcome:
-        task = run.task
+        task, cell = run.task, self._cell
+        assert cell is not None
         if run.pointless:
             return Skipped()
+        if task.deadline is not None and cell.clock.wall() >= task.deadline:
+            return EXPIRED
         if task.acknowledge and run.local is None:
             self.acknowledge()
         name = task.task_class
         outcome = execute(task, self._arguments[name], self._methods[name], local=run.local is not None)
-        if type(outcome) is Failed and outcome.failure.kind == TaskTimeout.__name__:
-            seconds = self.abilities[name].timeout
-            if seconds is not None:
-                limit = f"longer than its timeout of {seconds:g} s"
-                return Failed(dataclasses.replace(outcome.failure, message=limit))
         if type(outcome) is Succeeded and type(outcome.result) is types.GeneratorType:
             outcome = self._respond_all(outcome.result)
-        assert self._cell is not None
-        return answer(run, outcome, self._cell.wire)
+        if type(outcome) is Failed and outcome.raised is TaskTimeout:
+            return timed_out(outcome, task, self.abilities[name], cell.clock)
+        return answer(run, outcome, cell.wire)
 
     def _respond_all(self, parts: Generator[Any, None, Any]) -> Outcome:
         """Perform an ability that is a generator: what it yields are responses, what it returns is the result."""
@@ -229,4 +248,4 @@ class Worker(Helping, pykka.ThreadingActor):
         except NotEncodable as error:
             return Rejected("result", failure_of(error))
         except BaseException as error:  # noqa: BLE001 - as in `execute`
-            return Failed(failure_of(error))
+            return outcome_of(error)

@@ -12,7 +12,7 @@ from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError
 from swarmage.supervisor.parent_link import ParentLink
-from swarmage.supervisor.protocol import GRACE_SECONDS, Drained, DroneSpec, Ready
+from swarmage.supervisor.protocol import GRACE_SECONDS, OVERRAN_CODE, Alone, Drained, DroneSpec, Overran, Ready
 from swarmage.supervisor.targets import load_workers, own_files
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
         concurrency=spec.concurrency,
         grace=GRACE_SECONDS,
         on_drain=lambda: stops.put(True),
+        alone=lambda task: parent.report(Alone(task)),
+        overrun=lambda task: _leave_it(task, parent),
     )
     task_classes = {task_class for worker in workers for task_class in abilities_of(worker)}
     files = own_files() if spec.reload else ()
@@ -55,3 +57,10 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
         drone.stop(block=True)
         return
     raise BusError("the drone ended by itself")
+
+
+def _leave_it(task: str, parent: ParentLink) -> None:
+    """Leave at once: the thread of that task would hold up every gentler end."""
+    parent.report(Overran(task))
+    logging.shutdown()
+    os._exit(OVERRAN_CODE)

@@ -16,6 +16,9 @@ SPEC_VARIABLE = "SWARMAGE_CHILD"
 GRACE_SECONDS = 30.0
 """What running tasks get to finish in when a drone drains."""
 
+OVERRAN_CODE = 75
+"""The exit code of a drone that left because a task has overrun its hard limit."""
+
 MARGIN_SECONDS = 5.0
 """What a child gets on top of that to leave the bus and exit, before it is killed."""
 
@@ -107,7 +110,27 @@ class Drained(msgspec.Struct, frozen=True, tag_field="state", tag="drained"):
     """Somebody has asked the drone to leave for good, and it does."""
 
 
-Report = Ready | Failed | Drained
+class Alone(msgspec.Struct, frozen=True, tag_field="state", tag="alone"):
+    """A drone performs nothing but one task; should it die now, it died of that.
+
+    Attributes:
+        task: its task class and id; empty when it has ended.
+    """
+
+    task: str
+
+
+class Overran(msgspec.Struct, frozen=True, tag_field="state", tag="overran"):
+    """A drone leaves because a task has overrun its hard limit.
+
+    Attributes:
+        task: its task class and id.
+    """
+
+    task: str
+
+
+Report = Ready | Failed | Drained | Alone | Overran
 
 _spec_decoder: msgspec.json.Decoder[ChildSpec] = msgspec.json.Decoder(ChildSpec)
 _report_decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)

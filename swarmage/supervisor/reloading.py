@@ -13,7 +13,7 @@ from pathlib import Path
 
 from swarmage.clock import Clock
 from swarmage.supervisor.child_process import ChildProcess
-from swarmage.supervisor.protocol import Failed, Ready, Report
+from swarmage.supervisor.protocol import Alone, Failed, Ready, Report
 from swarmage.supervisor.slot import Slot
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Reloading:
         self._dirty = False
         self._round: deque[Slot] = deque()
         self._busy: Slot | None = None
+        self._blames = ""  # what the successor performs alone
 
     def watch(self, files: Sequence[str]) -> None:
         """Watch the files that a drone is made of, if it has named any."""
@@ -114,6 +115,7 @@ class Reloading:
                 old, slot.successor = slot.process, None
                 slot.started(child, self._clock.monotonic())
                 slot.became_ready()
+                slot.blames, self._blames = self._blames, ""
                 log.info("%s reloaded, pid %d", slot.spec.name, child.pid)
                 if old is None:
                     self._next()
@@ -121,6 +123,8 @@ class Reloading:
                     slot.predecessor = old
                     self._kill_at = self._clock.monotonic() + self._patience
                     old.drain()
+            case Alone(task) if child is slot.successor:  # it takes tasks already
+                self._blames = task
             case Failed(_, message) if child is slot.successor:
                 log.error("%s is not reloaded, the one of before goes on: %s", slot.spec.name, message)
 
@@ -130,7 +134,7 @@ class Reloading:
             slot.predecessor = None
             self._next()
         elif child is slot.successor:
-            slot.successor = None
+            slot.successor, self._blames = None, ""
             self._round.clear()
             self._next()
 

@@ -33,6 +33,9 @@ class Restart:
     alarm: bool
 
 
+AT_ONCE = Restart(0.0, alarm=False)
+
+
 class Restarts:
     """The restarts of one child: exponential backoff with jitter, and an alarm when they come too often.
 

@@ -8,8 +8,18 @@ from collections.abc import Mapping, Sequence
 from swarmage.errors import ConfigError
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildProcess
-from swarmage.supervisor.protocol import BusSpec, ChildSpec, DroneSpec, Failed
-from swarmage.supervisor.restarts import Restart, Restarts
+from swarmage.supervisor.protocol import (
+    OVERRAN_CODE,
+    Alone,
+    BusSpec,
+    ChildSpec,
+    Drained,
+    DroneSpec,
+    Failed,
+    Overran,
+    Report,
+)
+from swarmage.supervisor.restarts import AT_ONCE, Restart, Restarts
 
 
 class Slot:
@@ -21,6 +31,7 @@ class Slot:
         successor: the child that is to take its place, while that boots.
         predecessor: the child whose place it took, while that drains.
         failure: what the running child reported before it left, if anything.
+        blames: the task that the running child will have died of, should it die now.
         was_ready: it booted at least once; from then on a failed boot is a crash like others.
         is_ready: the running child has booted.
         drained: the child was asked to leave for good.
@@ -33,6 +44,7 @@ class Slot:
         self.successor: ChildProcess | None = None
         self.predecessor: ChildProcess | None = None
         self.failure: Failed | None = None
+        self.blames = ""
         self.was_ready = False
         self.is_ready = False
         self.drained = False
@@ -54,6 +66,7 @@ class Slot:
         """Note that the child runs."""
         self.process = process
         self.failure = None
+        self.blames = ""
         self.restart_at = None
         self._restarts.started(now)
 
@@ -61,14 +74,33 @@ class Slot:
         """Note that the child has booted."""
         self.was_ready = self.is_ready = True
 
+    def on_report(self, report: Report) -> None:
+        """Note why the child will leave, or what it would have died of."""
+        match report:
+            case Failed():
+                self.failure = report
+            case Drained():
+                self.drained = True
+            case Alone(task) | Overran(task):
+                self.blames = task
+
     def ended(self) -> None:
         """Note that the child is gone."""
         self.process = None
         self.is_ready = False
 
+    def end(self, code: int) -> str:
+        """Return how the child ended, and why, in words."""
+        how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
+        if self.blames:
+            return (
+                f"{how} {'for the hard limit of' if code == OVERRAN_CODE else 'while it performed only'} {self.blames}"
+            )
+        return f"{how}: {self.failure.message}" if self.failure else how
+
     def plan_restart(self, now: float) -> Restart:
-        """Decide when the child starts again."""
-        restart = self._restarts.ended(now)
+        """Decide when the child starts again: at once where the fault was a task's, which has its own cap."""
+        restart = AT_ONCE if self.blames else self._restarts.ended(now)
         self.restart_at = now + restart.delay
         return restart
 

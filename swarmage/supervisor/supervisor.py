@@ -21,7 +21,7 @@ from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildExited, ChildProcess, ChildSaid, DeadlinePassed, Event, StopAsked
 from swarmage.supervisor.ending import Ending
 from swarmage.supervisor.launcher import Launcher
-from swarmage.supervisor.protocol import BusSpec, Drained, Failed, Ready, Report
+from swarmage.supervisor.protocol import BusSpec, Ready, Report
 from swarmage.supervisor.reloading import Reloading
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
@@ -150,11 +150,12 @@ class Supervisor:
     def _on_report(self, slot: Slot, child: ChildProcess, report: Report) -> None:
         if child is not slot.process:
             self._reloading.on_report(slot, child, report)
-            return
-        if not isinstance(report, Ready):
-            slot.drained = isinstance(report, Drained)
-            slot.failure = report if isinstance(report, Failed) else None
-            return
+        elif isinstance(report, Ready):
+            self._on_ready(slot, report)
+        else:
+            slot.on_report(report)
+
+    def _on_ready(self, slot: Slot, report: Ready) -> None:
         self._reloading.watch(report.files)
         slot.became_ready()
         if isinstance(slot.spec, BusSpec):
@@ -188,14 +189,12 @@ class Supervisor:
             self._ending.drain_next()
 
     def _on_loss(self, slot: Slot, code: int) -> None:
-        how = f"was ended by signal {-code}" if code < 0 else f"exited with {code}"
-        why = f": {slot.failure.message}" if slot.failure else ""
         if slot.failure and self._stops_all(slot, slot.failure.as_error()):
             self._error = slot.failure.as_error()
             self._begin_to_stop()
             return
         restart = slot.plan_restart(self._clock.monotonic())
-        log.warning("%s %s%s; starts again in %.1f s", slot.spec.name, how, why, restart.delay)
+        log.warning("%s %s; starts again in %.1f s", slot.spec.name, slot.end(code), restart.delay)
         if restart.alarm:
             log.error("ALARM: %s ends again and again; look at what it logged", slot.spec.name)
 

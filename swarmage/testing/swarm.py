@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -186,15 +187,25 @@ class Swarm:
 
     def inserted(self, task_class: Ability[..., Any] | str | None = None) -> list[Task]:
         """Return the tasks that came onto the bus so far, in order; of each its first attempt."""
-        return [task for task in self._of(self._ledger.inserted, task_class) if task.attempt == 1]
+        return [task for task in self._of(self._ledger.inserted, task_class) if task.attempt == 1 and not task.suspect]
 
     def retried(self, task_class: Ability[..., Any] | str | None = None) -> list[Task]:
         """Return the further attempts that came onto the bus so far, in order."""
         return [task for task in self._of(self._ledger.inserted, task_class) if task.attempt > 1]
 
     def acked(self, task_class: Ability[..., Any] | str | None = None) -> list[Task]:
-        """Return the tasks that were acknowledged so far, in order: performed, to be retried, or dead."""
-        return self._of(self._ledger.acked, task_class)
+        """Return the tasks that were acknowledged so far, in order: performed, to be retried, or dead.
+
+        What a drone was lost with is replaced by a copy of itself first; that counts once, when the copy is.
+        """
+        copies = Counter(task.id for task in self._of(self._ledger.inserted, task_class) if task.suspect)
+        acked = []
+        for task in self._of(self._ledger.acked, task_class):
+            if copies[task.id] and not task.suspect:
+                copies[task.id] -= 1
+            else:
+                acked.append(task)
+        return acked
 
     def dead(self) -> list[DeadBody]:
         """Return the dead letters that are there now, oldest first."""

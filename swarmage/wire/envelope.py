@@ -74,16 +74,24 @@ class DeadBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _MOST_RAW = 2 * 1024 * 1024  # a third more in base64
-_MOST_MESSAGE, _MOST_TRACEBACK = 1000, 8000  # with a task of MAX_BODY still within what the bus takes
+_MOST_REASON, _MOST_MESSAGE, _MOST_TRACEBACK = (
+    200,
+    1000,
+    8000,
+)  # with a task of MAX_BODY still within what the bus takes
 
 
 def tellable(failure: Failure) -> Failure:
     """Return a failure that JSON can say: foreign text may hold half characters, and be of any length."""
-    kind, message, traceback = (
-        text.encode("utf-8", "backslashreplace").decode()
-        for text in (failure.kind[:200], failure.message[:_MOST_MESSAGE], failure.traceback[-_MOST_TRACEBACK:])
+    return Failure(
+        _sayable(failure.kind[:200]),
+        _sayable(failure.message[:_MOST_MESSAGE]),
+        _sayable(failure.traceback[-_MOST_TRACEBACK:]),
     )
-    return Failure(kind, message, traceback)
+
+
+def _sayable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 _tasks = msgspec.json.Decoder(Task)
@@ -113,7 +121,7 @@ class Wire:
             body = codec.to_json(msgspec.structs.replace(task, args=(), kwargs={}, pickled=pickled))
             assert body is not None
         destination = names.task_destination(task.task_class)
-        if task.attempt == 1:  # the copy of a retry says a little more, for which MAX_BODY leaves room
+        if task.attempt == 1 and not (task.suspect or task.crashes):  # a copy says a little more: MAX_BODY leaves room
             self._check_size(body, f"task {task.task_class}")
         signature = self._signer.sign(destination, body)
         return Message(destination, body, signature, task.delay, task.priority)
@@ -170,7 +178,8 @@ class Wire:
     def dead(self, letter: DeadBody) -> Message:
         """Write a dead letter; what is too long of a failure, or of a message nobody can read, is cut."""
         raw = letter.raw
-        letter = msgspec.structs.replace(letter, failure=tellable(letter.failure))
+        reason = _sayable(letter.reason[:_MOST_REASON])
+        letter = msgspec.structs.replace(letter, reason=reason, failure=tellable(letter.failure))
         if raw is not None and len(raw) > _MOST_RAW:
             letter = msgspec.structs.replace(letter, raw=raw[:_MOST_RAW], cut=len(raw) - _MOST_RAW)
         body = codec.to_json(letter)

@@ -6,22 +6,17 @@ and results of local tasks go by cloudpickle, so that they arrive as what they w
 
 from __future__ import annotations
 
-import socket
-import threading
+import sys
 from typing import Any, Literal, assert_never
 
 import msgspec
 
-from swarmage.errors import Unreadable
-from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
+from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.task import Task
 from swarmage.wire import codec
 from swarmage.wire.codec import Carried
 from swarmage.wire.envelope import tellable
 from swarmage.wire.message import Message
-
-_CHUNK = 256 * 1024
-_LENGTH = 4
 
 
 class Load(msgspec.Struct, array_like=True, tag=True):
@@ -86,12 +81,14 @@ class PassOn(msgspec.Struct, array_like=True, tag=True):
         path: where in its tree it stands.
         task_class: its task class.
         pickled: its arguments.
+        tried: whether its failure is for the task that passes it on to handle.
     """
 
     number: int
     path: str
     task_class: str
     pickled: bytes
+    tried: bool = False
 
 
 class Wait(msgspec.Struct, array_like=True, tag=True):
@@ -117,14 +114,18 @@ class Ended(msgspec.Struct, array_like=True, tag=True):
         result: what a local task returned, pickled.
         sends: what it wants sent, not yet signed.
         number: of the task, where it was given ahead.
+        raised: module and name of the exception's type.
+        delay: seconds until the next attempt, where the task said so itself.
     """
 
-    how: Literal["succeeded", "failed", "rejected", "crashed", "skipped", "late"]
+    how: Literal["succeeded", "failed", "rejected", "discarded", "crashed", "skipped", "late"]
     failure: Failure | None = None
     reason: str = ""
     result: bytes | None = None
     sends: list[Message] = []
     number: int = 0
+    raised: tuple[str, str] | None = None
+    delay: float | None = None
 
 
 ToChild = Load | Lanes | Perform | Ended | Stop
@@ -139,11 +140,12 @@ def ended(outcome: Outcome, *, with_result: bool = True) -> Ended:
     """Write an outcome; raises NotEncodable where the result cannot be pickled."""
     match outcome:
         case Succeeded(result):
-            if not with_result:
-                return Ended("succeeded")
-            return Ended("succeeded", result=codec.carry(result))
-        case Failed(failure):
-            return Ended("failed", tellable(failure))
+            return Ended("succeeded", result=codec.carry(result) if with_result else None)
+        case Failed(failure, raised, delay):
+            named = None if raised is None else (raised.__module__, raised.__qualname__)
+            return Ended("failed", tellable(failure), raised=named, delay=delay)
+        case Discarded(failure):
+            return Ended("discarded", tellable(failure))
         case Rejected(reason, failure):
             return Ended("rejected", tellable(failure), reason)
         case Crashed(failure):
@@ -162,12 +164,27 @@ def outcome_of(said: Ended) -> Outcome:
             return Succeeded(None if said.result is None else Carried(said.result))
         case "rejected":
             return Rejected(said.reason, failure)
+        case "discarded":
+            return Discarded(failure)
         case "crashed":
             return Crashed(failure)
         case "skipped":
             return Skipped()
         case _:
-            return Failed(failure)
+            return Failed(failure, None if said.raised is None else _type_of(*said.raised), said.delay)
+
+
+def _type_of(module: str, name: str) -> type[BaseException] | None:
+    """Return an exception's type where this process has it too; nothing is imported for it."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+def encode(message: ToChild | FromChild) -> bytes:
+    """Write a message."""
+    return _encoder.encode(message)
 
 
 _performs = msgspec.msgpack.Decoder(Perform)
@@ -181,68 +198,3 @@ def pack(asked: Perform) -> bytes:
 def unpack(data: bytes) -> Perform:
     """Return the task of a datagram."""
     return _performs.decode(data)
-
-
-class Channel:
-    """One end of the socket, for messages that are each preceded by their length."""
-
-    def __init__(self, end: socket.socket, decoder: msgspec.msgpack.Decoder[Any]) -> None:
-        self._socket = end
-        self._decoder = decoder
-        self._received = bytearray()
-        self._lock = threading.Lock()  # a task may have threads of its own, which report progress
-
-    def fileno(self) -> int:
-        """Return the socket's file descriptor."""
-        return self._socket.fileno()
-
-    def send(self, message: ToChild | FromChild) -> None:
-        """Write a message, whole.
-
-        Raises:
-            OSError: the other side is gone, or has not read for as long as the socket's timeout.
-        """
-        data = _encoder.encode(message)
-        with self._lock:
-            self._socket.sendall(len(data).to_bytes(_LENGTH, "big") + data)
-
-    def next(self) -> Any:
-        """Return the next message of those that have been read, or None.
-
-        Raises:
-            Unreadable: somebody else has written to the socket.
-        """
-        received = self._received
-        if len(received) < _LENGTH:
-            return None
-        end = _LENGTH + int.from_bytes(received[:_LENGTH], "big")
-        if len(received) < end:
-            return None
-        data = bytes(received[_LENGTH:end])
-        del received[:end]
-        try:
-            return self._decoder.decode(data)
-        except msgspec.DecodeError as error:
-            raise Unreadable(f"not what a worker's process says: {error}") from None
-
-    def read(self) -> bool:
-        """Read what is there, and wait if nothing is; say whether there is more to come."""
-        try:
-            data = self._socket.recv(_CHUNK)
-        except ConnectionError:
-            return False
-        self._received += data
-        return bool(data)
-
-    def receive(self) -> Any:
-        """Wait for the next message; None when the other side is gone."""
-        while True:
-            message = self.next()
-            if message is not None:
-                return message
-            if not self.read():
-                return None
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()

@@ -14,7 +14,7 @@ from swarmage.bus.frames import Frame, FrameReader
 from swarmage.drone.cell import Cell
 from swarmage.drone.finalize import Finalizer
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import Run, Tree
+from swarmage.drone.run import Run, Tree
 from swarmage.errors import ConnectionLost
 from swarmage.settings import Address
 from swarmage.task import Task

@@ -92,6 +92,14 @@ def test_an_annotation_that_only_the_type_checker_knows_is_left_out_and_the_othe
         ({"retries": "many"}, "retries"),
         ({"backoff": -1.0}, "backoff"),
         ({"jitter": 2.0}, "jitter"),
+        ({"timeout": "60"}, "timeout"),
+        ({"hard_timeout": 0}, "hard_timeout"),
+        ({"hard_timeout": 5.0, "timeout": 10.0}, r"hard_timeout must be no less than timeout: 5 < 10"),
+        ({"strategy": "quadratic"}, "strategy"),
+        ({"retry_on": (int,)}, "retry_on"),
+        ({"give_up_on": ValueError}, "give_up_on"),
+        ({"give_up_after": -1.0}, "give_up_after"),
+        ({"crashes": 0}, "crashes"),
     ],
 )
 def test_a_wrong_declaration_fails_when_the_class_is_defined(settings: dict[str, Any], says: str) -> None:
@@ -165,3 +173,17 @@ def test_two_methods_for_one_task_class_are_refused() -> None:
 
     with pytest.raises(AbilityError, match=r"two methods perform the task class paint\.wall"):
         abilities_of(Twice)
+
+
+def test_a_wrong_policy_names_the_class_and_the_method() -> None:
+    with pytest.raises(AbilityError, match=r"ability paint.*Mason\.wall.*retries must be"):
+
+        class Mason:
+            @ability("paint", retries=-1)
+            def wall(self) -> None: ...
+
+    with pytest.raises(AbilityError, match=r"ability paint.*Joiner\.door.*hard_timeout"):
+
+        class Joiner:
+            @ability("paint", timeout=2, hard_timeout=1)
+            def door(self) -> None: ...

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from swarmage import errors
-from swarmage.errors import SwarmageError, TaskFailed, TaskTimeout
+from swarmage.errors import ConfigError, Retry, SwarmageError, TaskFailed, TaskTimeout, Verdict
 
 ALL = [
     value
@@ -14,9 +14,13 @@ ALL = [
 ]
 
 
+def made(kind: type[SwarmageError]) -> SwarmageError:
+    return kind(reason="boo") if issubclass(kind, Verdict) else kind("boo")
+
+
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_one_except_clause_catches_everything_swarmage_raises(kind: type[SwarmageError]) -> None:
-    error = TaskFailed("ValueError", "boo") if kind is TaskFailed else kind("boo")
+    error = TaskFailed("ValueError", "boo") if kind is TaskFailed else made(kind)
     with pytest.raises(SwarmageError, match="boo"):
         raise error
 
@@ -43,10 +47,21 @@ def test_a_task_timeout_says_what_it_is_when_raised_as_a_bare_class() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if kind is not TaskFailed], ids=lambda kind: kind.__name__)
 def test_errors_can_cross_processes(kind: type[SwarmageError]) -> None:
-    again = pickle.loads(pickle.dumps(kind("boo")))
+    again = pickle.loads(pickle.dumps(made(kind)))
     assert (type(again), str(again)) == (kind, "boo")
 
 
 def test_a_failed_task_can_cross_processes_with_all_it_carries() -> None:
     again = pickle.loads(pickle.dumps(TaskFailed("ValueError", "boo", "line 3")))
     assert (again.kind, again.message, again.traceback) == ("ValueError", "boo", "line 3")
+
+
+def test_a_retry_can_cross_processes_with_its_delay() -> None:
+    again = pickle.loads(pickle.dumps(Retry(2.5, "busy")))
+    assert (again.delay, again.reason) == (2.5, "busy")
+
+
+@pytest.mark.parametrize("delay", [-1.0, float("nan"), float("inf")])
+def test_a_retry_with_a_delay_that_makes_no_sense_is_refused(delay: float) -> None:
+    with pytest.raises(ConfigError, match="delay of a Retry"):
+        Retry(delay)

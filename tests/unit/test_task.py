@@ -59,6 +59,15 @@ def test_a_task_cannot_be_changed() -> None:
         ("expires", 0.0),
         ("expires", -1.0),
         ("expires", float("nan")),
+        ("retries", -1),
+        ("retries", 1.5),
+        ("retries", True),
+        ("backoff", -0.1),
+        ("backoff", float("nan")),
+        ("backoff", float("inf")),
+        ("deadline", 0.0),
+        ("deadline", float("nan")),
+        ("deadline", float("inf")),
         ("id", ""),
         ("id", "x" * 201),
         ("args", "abc"),
@@ -83,6 +92,9 @@ def test_a_wrong_field_is_refused_and_named(field: str, bad: Any) -> None:
         ("priority", 0),
         ("priority", 9),
         ("expires", 0.001),
+        ("retries", 0),
+        ("backoff", 0.0),
+        ("deadline", 1_700_000_000),
         ("id", "x" * 200),
         ("args", [1]),
         ("args", (1,)),
@@ -101,3 +113,9 @@ def test_a_changed_copy_is_checked_again() -> None:
 
 def test_the_body_on_the_wire_holds_only_what_differs_from_the_defaults() -> None:
     assert msgspec.json.encode(Task(task_class="a", id="1")) == b'{"class":"a","id":"1"}'
+
+
+@pytest.mark.parametrize("field", ["crashes", "retries", "backoff", "deadline"])
+def test_a_number_on_the_wire_that_makes_no_sense_is_refused(field: str) -> None:
+    with pytest.raises((msgspec.ValidationError, ConfigError), match=field):
+        msgspec.json.decode(b'{"class":"a","%b":-1}' % field.encode(), type=Task)

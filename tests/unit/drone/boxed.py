@@ -30,12 +30,12 @@ class Boxed(Worker):
         super().__init__()
         self.seen = 0
 
-    @ability("pid", retries=0)
+    @ability("pid", retries=0, crashes=1)
     def pid(self) -> tuple[int, int]:
         self.seen += 1
         return os.getpid(), self.seen
 
-    @ability("quick", retries=0)
+    @ability("quick", retries=0, crashes=1)
     def quick(self, code: int = 0, fifo: str = "") -> int:
         """Return at once, but for the one that is to crash, and the one that is to be held."""
         if code:
@@ -56,50 +56,50 @@ class Boxed(Worker):
         logging.getLogger("boxed").warning("said in the process")
         return "two"
 
-    @ability("fail", retries=0)
+    @ability("fail", retries=0, crashes=1)
     def fail(self) -> None:
         self.insert("leaf", 1)
         raise ValueError("half \ud800 a character")
 
-    @ability("leave", retries=0)
+    @ability("leave", retries=0, crashes=1)
     def leave_hard(self, code: int) -> None:
         self.insert("leaf", 1)
         os._exit(code)
 
-    @ability("signal", retries=0)
+    @ability("signal", retries=0, crashes=1)
     def signal(self, number: int) -> None:
         os.kill(os.getpid(), number)
         signal.pause()
 
-    @ability("fault", retries=0)
+    @ability("fault", retries=0, crashes=1)
     def fault(self) -> None:
         ctypes.string_at(0)
 
-    @ability("picky", retries=0)
+    @ability("picky", retries=0, crashes=1)
     def picky(self, value: int) -> None:
         Picky(value)
 
-    @ability("loop", timeout=0.3, retries=0)
+    @ability("loop", timeout=0.3, retries=0, crashes=1)
     def loop(self) -> None:
         while True:
             pass
 
-    @ability("wait", timeout=0.3, retries=0)
+    @ability("wait", timeout=0.3, retries=0, crashes=1)
     def wait(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         ctypes.PyDLL(None).pause()  # which keeps the interpreter's lock: no other thread of the process runs
 
-    @ability("hold", retries=0)
+    @ability("hold", retries=0, crashes=1)
     def hold(self, fifo: str) -> int:
         Path(fifo).read_text()
         return os.getpid()
 
-    @ability("unpicklable", retries=0)
+    @ability("unpicklable", retries=0, crashes=1)
     def unpicklable(self) -> Any:
         return threading.Lock()
 
-    @ability("ids", retries=0)
+    @ability("ids", retries=0, crashes=1)
     def ids(self) -> list[str]:
         inserted = [self.insert("leaf", 1), self.insert_task(Task(task_class="leaf", id="mine", args=[2]))]
         return [*inserted, self.local("own_id").result(5)]
@@ -108,22 +108,22 @@ class Boxed(Worker):
     def own_id(self) -> str:
         return self.task.id
 
-    @ability("split", retries=0)
+    @ability("split", retries=0, crashes=1)
     def split(self, depth: int) -> list[Any]:
         """Ask for the same again, here or in the thread, until the depth is reached."""
         if not depth:
             return [os.getpid()]
         return [os.getpid(), *self.local("pass_back", (depth - 1,)).result(10)]
 
-    @ability("sum_of", retries=0)
+    @ability("sum_of", retries=0, crashes=1)
     def sum_of(self, count: int) -> int:
         return sum(each.result(10) for each in [self.local("leaf", number) for number in range(count)])
 
-    @ability("wait_for_a_crash", retries=0)
+    @ability("wait_for_a_crash", retries=0, crashes=1)
     def wait_for_a_crash(self) -> Any:
         return self.local("leave", 3).result(10)
 
-    @ability("be_patient", retries=0)
+    @ability("be_patient", retries=0, crashes=1)
     def be_patient(self, ledger: str, fifo: str) -> int:
         self.insert("nobody.takes")
         self.local("insert_one").result(10)
@@ -133,7 +133,7 @@ class Boxed(Worker):
         held.result(10)
         return os.getpid()
 
-    @ability("late", retries=0)
+    @ability("late", retries=0, crashes=1)
     def late(self, fifo: str) -> str:
         try:
             self.local("hold_in_thread", fifo).result(0.05)
@@ -150,20 +150,20 @@ class Threaded(Worker):
     def leaf(self, number: int) -> int:
         return number
 
-    @ability("pass_back", retries=0)
+    @ability("pass_back", retries=0, crashes=1)
     def pass_back(self, depth: tuple[int]) -> list[Any]:
         assert type(depth) is tuple  # local arguments come as they were
         return [os.getpid(), *self.local("split", *depth).result(10)]
 
-    @ability("insert_one", retries=0)
+    @ability("insert_one", retries=0, crashes=1)
     def insert_one(self) -> None:
         self.insert("nobody.takes")
 
-    @ability("crash_by_local", retries=0)
+    @ability("crash_by_local", retries=0, crashes=1)
     def crash_by_local(self) -> None:
         self.local("leave", 3).result(10)
 
-    @ability("hold_in_thread", retries=0)
+    @ability("hold_in_thread", retries=0, crashes=1)
     def hold_in_thread(self, fifo: str) -> None:
         Path(fifo).read_text()
 

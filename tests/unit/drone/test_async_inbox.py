@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from swarmage.drone.async_inbox import AsyncInbox
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import WAKE, Letter, Run
+from swarmage.drone.messages import WAKE, Letter
+from swarmage.drone.run import Run
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.task import Task
 

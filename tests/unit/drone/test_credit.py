@@ -57,10 +57,3 @@ def test_a_stall_loses_it_at_once() -> None:
     assert not credit.wanted(stalled=True)
     credit.extra = False
     assert not credit.wanted()
-
-
-def test_a_tick_is_idle_when_nothing_has_ended_since_the_last() -> None:
-    credit = observed(1.0, 1)
-    assert [credit.idle_tick(), credit.idle_tick()] == [False, True]
-    credit.observe(1.0)
-    assert not credit.idle_tick()

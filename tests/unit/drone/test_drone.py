@@ -555,6 +555,45 @@ def test_two_stops_at_once_are_both_answered(start: Start, client: Client) -> No
         assert not stop.is_alive()
 
 
+class Blocker(Worker):
+    concurrency = 2
+
+    @ability("block.hold", hard_timeout=0.2, retries=0)
+    def hold(self) -> None:
+        events.put("hold")
+        gate.wait(SECONDS * 4)
+
+    @ability("block.other", retries=0)
+    def other(self) -> None:
+        events.put("other")
+        other_gate.wait(SECONDS)
+
+
+other_gate = threading.Event()
+
+
+def test_a_drone_leaves_with_a_task_that_is_over_its_hard_limit(
+    start: Start, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarmage.drone.drone.OVERRUN_GRACE", 0.2)
+    other_gate.clear()
+    told: SimpleQueue[str] = SimpleQueue()
+    ref = start(Blocker, overrun=told.put)
+    other = client.insert("block.other")
+    assert events.get(timeout=SECONDS) == "other"
+    hold = client.insert("block.hold")
+    assert told.get(timeout=SECONDS) == f"block.hold {hold.id}"
+    with pytest.raises(TaskFailed, match=r"hard_timeout of 0\.2 s"):
+        hold.result(SECONDS)
+    assert ref.actor_stopped.wait(SECONDS)
+    [letter] = DeadLetters(client).all()
+    assert (letter.id, letter.reason, letter.attempts) == (hold.id, "failed", 1)
+    other_gate.set()
+    start(Blocker)
+    assert other.result(SECONDS) is None  # it was given back
+    gate.set()  # a thread of this process, which nobody has ended
+
+
 def test_a_response_sent_at_once_comes_while_the_task_runs_and_only_once(start: Start, client: Client) -> None:
     start(Reckoner)
     reply = client.insert("tell.soon")

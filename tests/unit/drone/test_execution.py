@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from typing import Any
 import pytest
 
 from swarmage.abilities import Ability
-from swarmage.drone.execution import Arguments, execute, failure_of
-from swarmage.errors import NotEncodable
-from swarmage.outcome import Failed, Rejected, Succeeded
+from swarmage.drone.execution import Arguments, execute, failure_of, outcome_of
+from swarmage.errors import Discard, NotEncodable, Reject, Retry, TaskFailed, TreeTooLarge
+from swarmage.outcome import Discarded, Failed, Failure, Rejected, Succeeded
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
 
@@ -234,3 +235,24 @@ def test_an_error_that_was_never_raised_can_be_told() -> None:
     failure = failure_of(ValueError("boo"))
     assert (failure.kind, failure.message) == ("ValueError", "boo")
     assert "boo" in failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionResetError("gone"), Failed(Failure("ConnectionResetError", "gone"), ConnectionResetError)),
+        (Retry(2.5, "busy"), Failed(Failure("Retry", "busy"), Retry, 2.5)),
+        (Reject("no such page"), Rejected("no such page", Failure("Reject", "no such page"))),
+        (Discard("too late"), Discarded(Failure("Discard", "too late"))),
+        (TreeTooLarge("so many"), Rejected("failed", Failure("TreeTooLarge", "so many"))),
+    ],
+)
+def test_what_a_task_raises_says_how_it_ends(error: BaseException, outcome: Any) -> None:
+    found: Any = outcome_of(error)
+    assert dataclasses.replace(found, failure=dataclasses.replace(found.failure, traceback="")) == outcome
+
+
+def test_a_task_that_lets_the_failure_of_a_local_one_through_ends_as_that_did() -> None:
+    error = TaskFailed("Discard", "too late")
+    error.ending = Discarded(Failure("Discard", "too late"))
+    assert outcome_of(error) is error.ending

@@ -7,9 +7,11 @@ import pytest
 
 from swarmage.abilities import Ability
 from swarmage.bus.frames import Frame
-from swarmage.drone.messages import Run, Unread
+from swarmage.drone.branch import Branch
+from swarmage.drone.messages import Unread
+from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import answer
-from swarmage.outcome import Crashed, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
+from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Skipped, Succeeded
 from swarmage.retry import RetryPolicy
 from swarmage.task import Task
 from swarmage.wire import names
@@ -190,7 +192,7 @@ def test_a_tree_is_acked_after_its_last_local_task_with_all_that_was_inserted(ce
     assert cell.mailbox.open_trees == 0
 
 
-@pytest.mark.parametrize("ending", [Failed(FAILURE), Crashed(FAILURE), Rejected("arguments", FAILURE)])
+@pytest.mark.parametrize("ending", [Failed(FAILURE), Rejected("arguments", FAILURE)])
 def test_a_leaf_that_fails_fails_its_tree_and_nothing_of_it_leaves(cell: FakeCell, ending: Any) -> None:
     root = cell.run(asked("b"))
     leaf, late = (local_run(root, Task(task_class="a", id=name)) for name in ("leaf", "late"))
@@ -271,3 +273,97 @@ def test_a_task_that_just_fits_can_fail(cell: FakeCell) -> None:
     cell.finalizer.finalize([(cell.run(task), Failed(FAILURE))])
     [send] = in_one_transaction(cell.connection.frames())
     assert send.headers["destination"] in ("/queue/swarmage.task.a", names.DEAD)
+
+
+def test_what_is_discarded_is_acked_and_its_originator_told_and_nothing_else_leaves(cell: FakeCell) -> None:
+    run = cell.run(asked())
+    wants_sent(run, b"must not leave")
+    cell.finalizer.finalize([(run, Discarded(FAILURE))])
+    [reply] = in_one_transaction(cell.connection.frames())
+    assert reply_in(cell, reply) == ReplyBody(id="t", kind="error", attempt=1, failure=FAILURE)
+
+
+def test_a_crash_of_what_performed_it_is_counted_apart_from_failures(cell: FakeCell) -> None:
+    run = cell.run(asked(crashes=1, attempt=2))
+    wants_sent(run, b"must not leave")
+    cell.finalizer.finalize([(run, Crashed(FAILURE))])
+    [send] = in_one_transaction(cell.connection.frames())
+    copy = task_in(cell, send)
+    assert (copy.crashes, copy.attempt) == (2, 2)
+    assert copy.delay > 0
+    cell.finalizer.finalize([(cell.run(asked(crashes=2, attempt=2)), Crashed(FAILURE))])
+    letter, _ = in_one_transaction(cell.connection.frames())
+    dead = dead_in(cell, letter)
+    assert dead.task is not None
+    assert (dead.reason, dead.task.crashes) == ("crashed", 3)
+
+
+def test_a_reason_in_any_words_is_carried(cell: FakeCell) -> None:
+    cell.finalizer.finalize([(cell.run(asked()), Rejected("\udcff" + "x" * 10_000, FAILURE))])
+    letter, _ = in_one_transaction(cell.connection.frames())
+    assert dead_in(cell, letter).reason.startswith("\\udcffxxx")
+    assert len(dead_in(cell, letter).reason) < 300
+
+
+def grown(parent: Run, path: str) -> Run:
+    """Return a local task whose failure is its parent's to handle, and that a worker has begun."""
+    local = Local("a", tried=True)
+    parent.tree.open += 1
+    branch = Branch(parent.tree, local)
+    branch.open = 1
+    return Run(Task(task_class="a", id=path), branch, path, local)
+
+
+def test_what_came_of_a_good_branch_leaves_with_its_tree(cell: FakeCell) -> None:
+    root = cell.run(asked("b"))
+    trial = grown(root, "1")
+    inner = grown(trial, "1.1")
+    for run, body in ((root, b"root"), (trial, b"trial"), (inner, b"inner")):
+        wants_sent(run, body)
+    cell.finalizer.finalize([(trial, Succeeded("result"))])
+    assert trial.local is not None
+    assert trial.local.outcome is None  # a task of the branch runs still
+    cell.finalizer.finalize([(inner, Succeeded(None)), (root, Succeeded(None))])
+    assert trial.local.outcome == Succeeded("result")
+    sends = in_one_transaction(cell.connection.frames())
+    assert {frame.body for frame in sends} == {b"root", b"trial", b"inner"}
+    assert cell.mailbox.open_trees == 0
+
+
+def test_of_a_branch_that_fails_nothing_leaves_and_its_tree_goes_on(cell: FakeCell) -> None:
+    root = cell.run(asked("b"))
+    trial = grown(root, "1")
+    leaf = local_run(trial, Task(task_class="a", id="leaf"))
+    inner = grown(trial, "1.2")
+    for run, body in ((root, b"root"), (trial, b"trial"), (inner, b"inner")):
+        wants_sent(run, body)
+    cell.finalizer.finalize([(inner, Succeeded(None)), (leaf, Failed(FAILURE)), (trial, Succeeded("result"))])
+    assert trial.local is not None
+    assert trial.local.outcome == Failed(FAILURE)
+    assert inner.tree.failure == FAILURE
+    assert root.tree.failure is None
+    cell.finalizer.finalize([(root, Succeeded(None))])
+    assert [frame.body for frame in in_one_transaction(cell.connection.frames())] == [b"root"]
+
+
+def test_a_branch_ends_its_tree_when_it_is_the_last_of_it(cell: FakeCell) -> None:
+    root = cell.run(Task(task_class="b"))
+    trial = grown(root, "1")
+    cell.finalizer.finalize([(root, Succeeded(None))])
+    assert cell.connection.frames() == []
+    cell.finalizer.finalize([(trial, Failed(FAILURE))])
+    assert cell.connection.commands() == ["ACK"]
+
+
+def test_a_tree_of_which_a_task_runs_for_ever_can_be_ended_all_the_same(cell: FakeCell) -> None:
+    root = cell.run(asked("b"))
+    local_run(root, Task(task_class="a", id="leaf"))
+    cell.finalizer.force([root.tree])
+    letter, reply = in_one_transaction(cell.connection.frames())
+    assert (dead_in(cell, letter).reason, dead_in(cell, letter).failure.kind) == ("failed", "TaskTimeout")
+    assert reply_in(cell, reply).kind == "error"
+    ended = cell.run(asked("b"))
+    cell.finalizer.finalize([(ended, Failed(FAILURE))])
+    cell.connection.frames()
+    cell.finalizer.force([ended.tree])
+    assert cell.connection.frames() == []

@@ -6,14 +6,15 @@ import pytest
 
 from swarmage.bus.delivery import Delivery
 from swarmage.clock import SYSTEM_CLOCK
-from swarmage.drone.intake import MOST_DELIVERIES, Intake
-from swarmage.drone.messages import Run, Unread
+from swarmage.drone.intake import Intake
+from swarmage.drone.messages import Suspect, Suspected, Unread
+from swarmage.drone.run import Run
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
 from swarmage.wire.signing import Signer
 
-from ..fakes import KEY, OTHER_KEY, FakeCell
+from ..fakes import KEY, OTHER_KEY, FakeCell, FakeConnection
 
 
 class Entrance:
@@ -22,7 +23,7 @@ class Entrance:
     def __init__(self) -> None:
         self.cell = FakeCell()
         self.inbox = WorkerInbox(self.cell.mailbox, ["a"])
-        self.intake = Intake(self.cell.mailbox, self.cell.wire, self.cell.clock)
+        self.intake = Intake(self.cell.mailbox, self.cell.wire, self.cell.clock, crashes=3)
 
     def delivery(self, task: Task, **headers: str) -> Delivery:
         return self.cell.delivery(self.cell.wire.task(task), **headers)
@@ -33,7 +34,7 @@ class Entrance:
             given["signature"] = signature
         return Delivery(self.cell.connection, given, body)  # type: ignore[arg-type]
 
-    def through(self, *deliveries: Delivery) -> tuple[list[Run], list[Unread]]:
+    def through(self, *deliveries: Delivery) -> tuple[list[Run], list[Any]]:
         self.intake.receive(list(deliveries))
         runs, unread = [], []
         while (run := self.cell.mailbox.take(self.inbox)) is not None:
@@ -94,7 +95,15 @@ def expired(entrance: Entrance) -> Delivery:
 
 
 def crashed(entrance: Entrance) -> Delivery:
-    return entrance.delivery(GOOD, **{"delivery-count": str(MOST_DELIVERIES)})
+    return lost(entrance, 2, Task(task_class="a", id="killer", suspect=True))
+
+
+def lost(entrance: Entrance, times: int, task: Task) -> Delivery:
+    return entrance.delivery(task, **{"delivery-count": str(times), "redelivered": "true"})
+
+
+def past_its_deadline(entrance: Entrance) -> Delivery:
+    return entrance.delivery(Task(task_class="a", id="past", deadline=entrance.cell.clock.wall()))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +114,7 @@ def crashed(entrance: Entrance) -> Delivery:
         (garbage, "unreadable", False),
         (misplaced, "unreadable", False),
         (expired, "expired", True),
+        (past_its_deadline, "expired", True),
         (crashed, "crashed", True),
     ],
 )
@@ -124,10 +134,59 @@ def test_what_is_no_task_for_this_drone_is_told_and_holds_up_no_other(
 def test_a_task_that_expires_later_or_came_back_less_often_is_performed(entrance: Entrance) -> None:
     issued = entrance.cell.clock.wall() - 59.9
     soon = entrance.delivery(Task(task_class="a", issued=issued, expires=60.0), ack="2")
-    often = entrance.delivery(GOOD, **{"delivery-count": str(MOST_DELIVERIES - 1)})
-    runs, unread = entrance.through(soon, often)
+    later = entrance.delivery(Task(task_class="a", deadline=entrance.cell.clock.wall() + 0.1), ack="3")
+    runs, unread = entrance.through(soon, later)
     assert len(runs) == 2
     assert unread == []
+
+
+@pytest.mark.parametrize("times", [1, 5, 500])
+def test_a_task_with_which_drones_were_lost_in_company_becomes_a_suspect_however_often(
+    entrance: Entrance, times: int
+) -> None:
+    again = lost(entrance, times, GOOD)
+    runs, [told] = entrance.through(again)
+    assert runs == []
+    assert isinstance(told, Suspected)
+    assert (told.delivery, told.task.id) == (again, "good")
+
+
+@pytest.mark.parametrize(
+    ("before", "alone", "ends"),
+    [(0, 0, False), (0, 1, False), (0, 2, True), (1, 0, False), (1, 1, True), (5, 0, False), (0, 9, True)],
+)
+def test_a_suspect_is_performed_alone_until_drones_died_of_it_often_enough(
+    entrance: Entrance, before: int, alone: int, ends: bool
+) -> None:
+    task = Task(task_class="a", id="s", suspect=True, crashes=before)
+    delivery = lost(entrance, alone, task) if alone else entrance.delivery(task)
+    runs, [told] = entrance.through(delivery)
+    assert runs == []
+    if ends:
+        assert isinstance(told, Unread)
+        assert told.reason == "crashed"
+        assert told.task is not None
+        assert told.task.crashes == before + alone + 1
+        assert f"{before + alone + 1} times" in told.failure.message
+    else:
+        assert isinstance(told, Suspect)
+        assert (told.run.task.crashes, told.run.task.suspect) == (before + alone, False)
+        assert told.run.tree.task is told.run.task
+
+
+def test_a_task_that_runs_here_is_no_suspect_when_its_connection_was_lost(entrance: Entrance) -> None:
+    [run], _ = entrance.through(entrance.delivery(GOOD))
+    entrance.cell.connection.lost = True
+    again = lost(entrance, 7, GOOD)._replace(connection=FakeConnection())  # type: ignore[arg-type]
+    assert entrance.through(again) == ([], [])
+    assert run.tree.delivery is again
+
+
+def test_without_a_cap_nothing_is_suspected(entrance: Entrance) -> None:
+    cell = entrance.cell
+    entrance.intake = Intake(cell.mailbox, cell.wire, cell.clock, crashes=None)
+    runs, told = entrance.through(lost(entrance, 50, GOOD))
+    assert ([run.task.id for run in runs], told) == (["good"], [])
 
 
 def test_tasks_by_the_extra_subscription_are_marked(entrance: Entrance) -> None:

@@ -336,11 +336,11 @@ def test_a_class_that_no_module_holds_is_brought_by_value(start: Start, client: 
         recycle_tasks = 2
         memory_limit = 200_000_000
 
-        @ability("here", retries=0)
+        @ability("here", retries=0, crashes=1)
         def here(self) -> int:
             return os.getpid()
 
-        @ability("eat", retries=0)
+        @ability("eat", retries=0, crashes=1)
         def eat(self) -> int:
             data = bytearray()
             while True:
@@ -373,7 +373,7 @@ def test_a_process_that_has_grown_is_replaced(start: Start, client: Client) -> N
         recycle_growth = 20_000_000
         kept: list[bytes]
 
-        @ability("grow", retries=0)
+        @ability("grow", retries=0, crashes=1)
         def grow(self, size: int) -> int:
             self.kept = [b"x" * size]
             return os.getpid()

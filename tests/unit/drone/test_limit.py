@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from swarmage.drone.limit import CANCEL_AGAIN, TimeLimit
+from swarmage.abilities import Ability
+from swarmage.drone.limit import AGAIN, CANCEL_AGAIN, TimeLimit, seconds_for, timed_out
 from swarmage.errors import TaskCancelled, TaskTimeout
+from swarmage.outcome import Failed, Failure
+from swarmage.task import Task
 
 from ..fakes import SECONDS, FakeClock
 
@@ -111,6 +114,43 @@ def test_no_limit_strikes_while_it_is_suspended(clock: FakeClock) -> None:
     limit.resume(left)
     with pytest.raises(TaskTimeout):
         struck(limit, clock, None)
+
+
+def test_a_task_that_asks_is_told_at_once_and_again_later_if_it_goes_on(clock: FakeClock) -> None:
+    limit = TimeLimit()
+    limit.check(clock.now)
+    limit.begin(1.0, clock)
+    limit.check(clock.now + 0.9)
+    with pytest.raises(TaskTimeout):
+        limit.check(clock.now + 1.0)
+    limit.check(clock.now + 1.0)
+    with pytest.raises(TaskTimeout):
+        limit.check(clock.now + 1.0 + AGAIN)
+    limit.suspend()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "deadline", "left"),
+    [(None, None, None), (5.0, None, 5.0), (None, 3.0, 3.0), (5.0, 3.0, 3.0), (2.0, 3.0, 2.0)],
+)
+def test_a_task_has_until_its_timeout_or_its_deadline(
+    clock: FakeClock, timeout: float | None, deadline: float | None, left: float | None
+) -> None:
+    task = Task(task_class="a", deadline=None if deadline is None else clock.wall() + deadline)
+    assert seconds_for(task, timeout, clock) == left
+
+
+def limited(timeout: float | None) -> Ability[..., Any]:
+    return Ability(print, "a", timeout=timeout, bound=False)
+
+
+def test_the_words_of_a_timeout_say_which_limit_it_was(clock: FakeClock) -> None:
+    outcome = Failed(Failure("TaskTimeout", "its own words"), TaskTimeout)
+    late = Task(task_class="a", deadline=clock.wall())
+    plain = Task(task_class="a")
+    assert timed_out(outcome, late, limited(5.0), clock).failure.message == "its deadline passed while it was performed"
+    assert timed_out(outcome, plain, limited(5.0), clock).failure.message == "longer than its timeout of 5 s"
+    assert timed_out(outcome, plain, limited(None), clock) is outcome
 
 
 def test_a_cancelled_task_is_ended_where_it_is_with_a_limit_or_without(clock: FakeClock) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from swarmage.abilities import Ability
 from swarmage.drone.credit import ENOUGH
 from swarmage.drone.lane import Lane
-from swarmage.drone.messages import Run, Tree
+from swarmage.drone.run import Run, Tree
 from swarmage.drone.standing import Standing
 from swarmage.drone.subscribing import Subscribing
 from swarmage.task import Task
@@ -17,8 +18,9 @@ class Taking:
 
     def __init__(self) -> None:
         self.cell = FakeCell()
+        abilities = {name: Ability(print, name, bound=False) for name in ("a", "b")}
         self.cell.mailbox.lanes |= {"a": Lane(), "b": Lane()}
-        self.subscribing = Subscribing(self.cell.cell, {"a": 3, "b": 1}, Standing())
+        self.subscribing = Subscribing(self.cell.cell, abilities, {"a": 3, "b": 1}, Standing())
         self.subscribing.start()
 
     def frames(self) -> list[str]:

@@ -5,7 +5,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import WAKE, Letter, Run, Tree
+from swarmage.drone.messages import WAKE, Letter
+from swarmage.drone.run import Run, Tree
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.task import Task
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
+import types
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,12 @@ import pytest
 
 from swarmage.errors import ConfigError
 from swarmage.supervisor.occupied import occupied
-from swarmage.supervisor.reloading import Watch
+from swarmage.supervisor.protocol import Alone, Ready
+from swarmage.supervisor.reloading import Reloading, Watch
+from swarmage.supervisor.slot import drone_slots
 from swarmage.supervisor.targets import own_files
 
+from ..fakes import FakeClock
 from .fake_children import Supervise, is_gone
 
 RELOADS = """
@@ -140,3 +145,15 @@ def _eventually(check: Any) -> None:
             return
         pause.wait(0.02)
     raise AssertionError("it did not come to be")
+
+
+def test_a_successor_that_performs_something_alone_is_known_for_it_when_it_takes_its_place(clock: FakeClock) -> None:
+    [slot] = drone_slots(["workers"], 1, {}, random.Random(1), reload=True)
+    child: Any = types.SimpleNamespace(pid=1)
+    slot.successor = child
+    reloading = Reloading([slot], lambda _: child, clock, 1.0)
+    reloading.on_report(slot, child, Alone("poison.kill 7"))
+    assert slot.blames == ""
+    reloading.on_report(slot, child, Ready())
+    assert (slot.process, slot.successor, slot.blames) == (child, None, "poison.kill 7")
+    assert slot.plan_restart(clock.monotonic()).delay == 0.0

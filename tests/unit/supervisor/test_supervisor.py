@@ -219,3 +219,40 @@ def test_a_supervisor_that_knows_no_bus_says_so(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delenv("SWARMAGE_URL", raising=False)
     with pytest.raises(ConfigError, match="SWARMAGE_URL"):
         Supervisor(["actors"]).run()
+
+
+@pytest.mark.parametrize(
+    ("report", "code", "says"),
+    [
+        (
+            'say(state="alone", task="poison 1")',
+            7,
+            "exited with 7 while it performed only poison 1; starts again in 0.0 s",
+        ),
+        (
+            'say(state="overran", task="slow 2")',
+            75,
+            "exited with 75 for the hard limit of slow 2; starts again in 0.0 s",
+        ),
+        (
+            'say(state="alone", task="poison 1"); say(state="alone", task="")',
+            7,
+            "exited with 7; starts again in 0.",
+        ),
+    ],
+)
+def test_a_drone_that_died_of_a_task_names_it_and_starts_again_at_once(
+    supervise: Supervise, tmp_path: Path, caplog: pytest.LogCaptureFixture, report: str, code: int, says: str
+) -> None:
+    running = supervise(
+        f"""
+ready()
+if first_time({str(tmp_path / "marker")!r}):
+    {report}
+    sys.exit({code})
+stay()
+"""
+    )
+    running.drone_pid()
+    running.drone_pid()
+    assert f"drone-1 {says}" in caplog.text
