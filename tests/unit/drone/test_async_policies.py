@@ -43,7 +43,6 @@ def _fresh() -> Iterator[None]:
 class Fickle(AsyncWorker):
     @ability("end", retries=3, backoff=0.0, retry_on=(OSError,), give_up_on=(FileNotFoundError,))
     async def end(self, how: str) -> int:
-        await asyncio.sleep(0)
         if how == "retry" and self.task.attempt == 1:
             raise Retry(delay=0.0)
         if how == "discard":
