@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from swarmage.broker.encoding import escape
 from swarmage.broker.events import event
 from swarmage.broker.message import Message
+from swarmage.broker.notes import DURABLE
 from swarmage.broker.router import QUEUE
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def delivered_too_often(hub: Hub, queue: Queue, message: Message) -> bool:
     """
     if queue.owner is not None or queue.name.startswith(DEAD) or (message.stored and hub.journal.full is not None):
         return False
-    most = hub.limits.most_deliveries(queue.name)
+    # What counts for all queues counts for durable subscriptions; nobody can name theirs.
+    most = hub.limits.most_deliveries(QUEUE if queue.name.startswith(DURABLE) else queue.name)
     return most is not None and message.count >= most
 
 

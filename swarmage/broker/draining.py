@@ -121,6 +121,8 @@ class Drain:
         """Use what is in memory of the foremost lane, or have more read; return whether to go on later."""
         if self._count == self._most:
             return False
+        self._queue.waiting.unpark()  # what is left of it is parked anew by the next dispatch
+        self._hub.mark(self._queue)
         for lane in self._queue.waiting.lanes:
             messages = self._take(lane)
             if messages:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from swarmage.broker.message import Message
-from swarmage.broker.notes import DurableRow
+from swarmage.broker.notes import DURABLE, DurableRow
 from swarmage.broker.queue import Queue
 from swarmage.broker.refused import Refused
 from swarmage.broker.topics import Topics
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME_HEADERS = ("durable-subscription-name", "activemq.subscriptionName")
 _LONGEST_NAME = 255
+_LONGEST_QUEUE = len(DURABLE) + 280  # so that the queue of its dead letters can be named
 
 
 def name_in(headers: Mapping[str, str]) -> str | None:
@@ -111,7 +112,10 @@ class Durables:
             raise Refused(
                 f"the bus has {len(self)} durable subscriptions already; end one by an UNSUBSCRIBE that names it"
             )
-        durable = self._add(DurableRow(self._last + 1, login, name, pattern), settled=False)
+        row = DurableRow(self._last + 1, login, name, pattern)
+        if len(row.queue) > _LONGEST_QUEUE:
+            raise Refused(f"the name of the durable subscription makes one of its queue that is too long: {row.queue}")
+        durable = self._add(row, settled=False)
         hub.journal.notes().opened.append(durable.row)
         return durable
 

@@ -93,8 +93,7 @@ class Groups:
         Args:
             joined: whether one has come, who is to get a share of the buckets whose messages nobody holds.
         """
-        for message in self._parking.empty_all():
-            self._waiting.put_back(message)
+        self._waiting.unpark()
         if joined:
             self._round += 1
         for bucket in self._buckets.values():
@@ -109,8 +108,7 @@ class Groups:
         bucket.held -= 1
         if not bucket.held and not holder.active:
             bucket.owner = None
-            for each in self._parking.empty(bucket):
-                self._waiting.put_back(each)
+            self._waiting.unpark(bucket)
             holder.session.hub.mark(holder.queue)
 
     def _bucket(self, group: bytes) -> Bucket:

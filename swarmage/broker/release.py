@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 def release(session: Session, *, counted: bool) -> None:
     """Give back every message, then forget subscriptions, temporary queues and transactions."""
-    session.hub.journal.speaker = (
-        None  # what is buried here is nobody's wish, and not this session's if there is no room
-    )
+    # What is buried here is nobody's wish, and not this session's if there is no room.
+    session.hub.journal.speaker = None
     session.transactions.clear()
     for subscription in session.subscriptions.values():
         drop(session, subscription)

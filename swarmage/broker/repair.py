@@ -100,27 +100,31 @@ def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
     with contextlib.suppress(*FAILURES, ConfigError):  # which brings an older format up to date
         open_file(path).close()
     found = salvage(path)
-    rows = Rows(connection)
-    highest = 0
-    batch = Batch()
     durables = found.noted.durables.values()
-    saved.durables = len(durables)
-    batch.notes = Notes(opened=[*durables], times=[*found.noted.times.values()])
+    kept: list[Message] = []
+    aside: list[Damaged] = []
     for message in _messages(found.names, found.rows, {row.queue for row in durables}):
-        highest = max(highest, message.id)
         if isinstance(message, Damaged):
-            saved.damaged += 1
-            message = set_aside_copy(message, message.id)  # noqa: PLW2901
+            aside.append(message)
         else:
-            saved.saved += 1
-        batch.inserts.append(message)
-        if len(batch.inserts) >= _AT_ONCE:
-            rows.write(batch)
-            batch = Batch()
-    rows.write(batch)
+            kept.append(message)
+    saved.saved, saved.damaged, saved.durables = len(kept), len(aside), len(durables)
     saved.lost = max(0, found.expected - saved.saved - saved.damaged)
+    # The number of a damaged one cannot be believed either: a bus may never come to it, or have none left behind it.
+    highest = max((message.id for message in kept), default=0)
+    kept += [set_aside_copy(message, number) for number, message in enumerate(aside, highest + 1)]
+    rows = Rows(connection)
+    batch = Batch()
+    batch.notes = Notes(opened=[*durables], times=[*found.noted.times.values()])
+    for start in range(0, len(kept), _AT_ONCE):
+        batch.inserts = kept[start : start + _AT_ONCE]
+        rows.write(batch)
+        batch = Batch()
+    if batch.notes is not None:  # there are no messages
+        rows.write(batch)
     # Higher than all runs before, the old file's own count of which may be what is damaged.
-    connection.execute("UPDATE run SET number = ?", (max(found.runs, highest // _NUMBERS_A_RUN) + 1,))
+    last = max(found.runs, (highest + len(aside)) // _NUMBERS_A_RUN)
+    connection.execute("UPDATE run SET number = ?", (last + 1,))
 
 
 def _messages(names: dict[int, str], rows: dict[int, Row], durable: set[str]) -> Iterator[Message]:

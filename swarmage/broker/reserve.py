@@ -34,10 +34,8 @@ class Reserve:
         """
         if self._path.exists() and self._path.stat().st_size >= self.bytes:
             return True
-        disk = os.statvfs(self._path.parent)
-        free = disk.f_bavail * disk.f_frsize
         # Without the margin it would be made, given up and made again by turns.
-        if free < self.bytes + (0 if reusable >= self.bytes else self.bytes // _MARGIN):
+        if self._free < self.bytes + (0 if reusable >= self.bytes else self.bytes // _MARGIN):
             return False
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -49,6 +47,18 @@ class Reserve:
         finally:
             os.close(handle)
         return True
+
+    def allows(self, size: int) -> bool:
+        """Whether so many bytes may be written to the log without a risk that the reserve is too small to empty it.
+
+        Few may always; if they have no room, giving up the reserve makes some.
+        """
+        return size <= self.bytes // _MARGIN or self._free >= 2 * size
+
+    @property
+    def _free(self) -> int:
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize
 
     def give_up(self) -> None:
         """Delete the file."""

@@ -13,7 +13,7 @@ from typing import Any
 from swarmage.broker import sqlite_notes
 from swarmage.broker.notes import Noted
 from swarmage.broker.sqlite_damage import FAILURES, as_damage, is_damage
-from swarmage.broker.sqlite_file import connect, definitions, expected_definitions, lock
+from swarmage.broker.sqlite_file import MOST_STARTS, connect, definitions, expected_definitions, lock
 from swarmage.broker.sqlite_row import COLUMNS, Row
 from swarmage.broker.sqlite_rows import MESSAGES_SCHEMA, SCHEMA
 
@@ -86,7 +86,8 @@ def _read(connection: sqlite3.Connection, found: Found) -> None:
     names = _rows(connection, "SELECT id, name FROM destination")
     found.names = {number: name for number, name in names if isinstance(name, str)}
     for (number,) in _rows(connection, "SELECT number FROM run"):
-        found.runs = max(found.runs, number if isinstance(number, int) else 0)
+        if isinstance(number, int) and number < MOST_STARTS:
+            found.runs = max(found.runs, number)
     found.noted = sqlite_notes.salvage(connection)
     select = f"SELECT {COLUMNS} FROM message NOT INDEXED"  # noqa: S608
     for order in ("ASC", "DESC"):  # a bad page ends one of them before it and the other one behind it

@@ -22,8 +22,14 @@ FILE_NAME = "bus.db"
 SYNCHRONOUS = {"disk": "FULL", "os": "NORMAL"}
 """By durability: FULL syncs at each commit, NORMAL when the log is carried over into the file."""
 
+MOST_STARTS = 1 << 23
+"""A file that counts more is damaged: the numbers of a run's messages would not fit into its columns."""
+
+LOG_PAGES = 4000
+"""After so many pages the log is carried over into the file."""
+
 # Without secure_delete=OFF, which Debian switches on, what is deleted is written once more, as zeros.
-_SETTINGS = ("secure_delete=OFF", "journal_mode=WAL", "wal_autocheckpoint=4000")
+_SETTINGS = ("secure_delete=OFF", "journal_mode=WAL", f"wal_autocheckpoint={LOG_PAGES}")
 
 Connect = Callable[[Path], sqlite3.Connection]
 

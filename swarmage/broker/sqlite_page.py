@@ -45,10 +45,10 @@ def read_at_once(connection: sqlite3.Connection, page: Page, number: int, salt: 
         "most_bytes": page.most_bytes,
     }
     facts, heads, bodies = connection.execute(_PAGE, wanted).fetchone()
-    messages, head_start, body_start, last = [], 0, 0, 0
+    messages, head_start, body_start, last = [], 0, 0, page.after
     for id_, expires, count, expected, head_size, body_size in json.loads(facts):
-        if id_ == last:
-            raise Damage(f"its index names message {id_} twice")
+        if id_ <= last:  # and so names one twice, or lacks one
+            raise Damage(f"its index names message {id_} behind message {last}")
         last, head_end, body_end = id_, head_start + head_size, body_start + body_size
         head, body = heads[head_start:head_end], bodies[body_start:body_end]
         if checksum(id_, salt, page.priority, 0, expires, head, body) != expected:
@@ -67,10 +67,10 @@ def read_singly(connection: sqlite3.Connection, page: Page, number: int, salt: i
     wanted = (number, page.priority, page.after, page.most)
     messages: list[Message] = []
     left = page.most_bytes
-    last = 0
+    last = page.after
     for (id_,) in connection.execute(_IDS, wanted).fetchall():
         row = connection.execute(f"SELECT {COLUMNS} FROM message WHERE id = ?", (id_,)).fetchone()  # noqa: S608
-        if row is None or id_ == last or row[1:3] != (number, page.priority):
+        if row is None or id_ <= last or row[1:3] != (number, page.priority):
             raise Damage(f"its index does not fit message {id_}")
         last = id_
         messages.append(checked(row, page.destination, salt))

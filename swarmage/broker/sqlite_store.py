@@ -14,8 +14,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from swarmage.broker.reserve import BYTES, Reserve
-from swarmage.broker.sqlite_damage import FAILURES, StoreFull, cannot_go_on, cannot_open, is_full
-from swarmage.broker.sqlite_file import FILE_NAME, Connect, connect, open_file
+from swarmage.broker.sqlite_damage import FAILURES, Damage, StoreFull, cannot_go_on, cannot_open, is_full
+from swarmage.broker.sqlite_file import FILE_NAME, LOG_PAGES, MOST_STARTS, Connect, connect, open_file
 from swarmage.broker.sqlite_rows import Rows
 from swarmage.broker.store import Batch, Done, Loaded, Page, Read
 from swarmage.errors import ConfigError
@@ -105,10 +105,13 @@ class SqliteStore:
 
     def _write(self, batch: Batch, done: Done, rows: Rows) -> bool:
         try:
+            if not self._reserve.allows(batch.size):
+                self._hand_over(partial(done, self._full()))
+                return True
             rows.write(batch)
         except FAILURES as error:
             if is_full(error) and self._clear(rows):
-                self._hand_over(partial(done, StoreFull(f"the disk of {self.path.parent} is full")))
+                self._hand_over(partial(done, self._full()))
                 return True
             # What a failed fsync left behind is unknown, so it is never tried again.
             self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
@@ -121,24 +124,36 @@ class SqliteStore:
         try:
             rows.roll_back()
             self._reserve.give_up()
-            try:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            except sqlite3.Error as error:
-                return is_full(error)
+            self._carry_over()
         except FAILURES:
+            return False
+        return True
+
+    def _carry_over(self) -> bool:
+        """Empty the log into the file, which gives its room back; return whether there was room for that."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
             return False
         return True
 
     def _make_room(self, _: Batch, done: Done, rows: Rows) -> bool:
         try:
+            # The log may hold more room than there is, or need it: a reserve made before would be given up at once.
+            there = self._carry_over()
             free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
             page = self._connection.execute("PRAGMA page_size").fetchone()[0]
-            there = self._reserve.make(reusable=free * page)
+            there = there and self._reserve.make(reusable=free * page)
         except FAILURES as error:
             self._hand_over(partial(done, cannot_go_on(self.path, "write", error)))
             return False
-        self._hand_over(partial(done, None if there else StoreFull(f"the disk of {self.path.parent} is full")))
+        self._hand_over(partial(done, None if there else self._full()))
         return True
+
+    def _full(self) -> StoreFull:
+        return StoreFull(f"the disk of {self.path.parent} is full")
 
     def _read(self, page: Page, done: Read, rows: Rows) -> bool:
         try:
@@ -153,6 +168,9 @@ class SqliteStore:
         try:
             self._reserve = Reserve(self.path.parent, self._reserve_bytes)
             self._reserve.make()
+            page = connection.execute("PRAGMA page_size").fetchone()[0]
+            # What the log holds must fit into what is free when the reserve is given up.
+            connection.execute(f"PRAGMA wal_autocheckpoint={min(LOG_PAGES, max(1, self._reserve.bytes // 2 // page))}")
             return connection, self._prepare(connection)
         except BaseException:  # raised again: nobody else will close what was opened here
             connection.close()
@@ -161,6 +179,8 @@ class SqliteStore:
     def _prepare(self, connection: sqlite3.Connection) -> Loaded:
         self._connection = connection
         run = connection.execute("UPDATE run SET number = number + 1 RETURNING number").fetchall()[0][0]
+        if not isinstance(run, int) or not 0 < run < MOST_STARTS:
+            raise Damage("its count of starts cannot be right")
         loaded = Rows(connection).load()
         # Each run has its own range of numbers, so none is used twice although done messages leave no trace.
         loaded.next_number = run * _NUMBERS_A_RUN

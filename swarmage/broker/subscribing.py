@@ -71,11 +71,11 @@ def attach(
     """
     _check_room(session)
     full, queue = _find(session, destination)
+    if exclusive and not full.startswith(QUEUE):
+        raise Refused(f"{destination[:200]} cannot be exclusive; only a /queue/ can")
     if durable is not None and full.startswith(TOPIC):
         queue = session.hub.records.durables.share(session, durable, full)
         full = queue.name
-    if exclusive and not full.startswith(QUEUE):
-        raise Refused(f"{destination[:200]} cannot be exclusive; only a /queue/ can")
     return _start(session, queue, key, name=name, destination=full, mode=mode, prefetch=prefetch, exclusive=exclusive)
 
 

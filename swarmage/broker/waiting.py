@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from swarmage.broker.message import Message
-from swarmage.broker.parking import Parking
+from swarmage.broker.parking import Bucket, Parking
 from swarmage.broker.store import Page
 
 HEAD = 4_000
@@ -231,9 +231,11 @@ class Waiting:
                 return lane.priority
         return None
 
-    def put_back(self, message: Message) -> None:
-        """Let a message that was parked, and so is counted, stand at its place again."""
-        self.lane(message.priority).keep(message)
+    def unpark(self, bucket: Bucket | None = None) -> None:
+        """Let what is parked, and so is counted, stand at its place again: all, or what waits for one bucket."""
+        if self.parking is not None:
+            for message in self.parking.empty_all() if bucket is None else self.parking.empty(bucket):
+                self.lane(message.priority).keep(message)
 
     def remove(self, unwanted: Callable[[Message], bool]) -> list[Message]:
         """Take out and return what is in memory and not wanted any more."""

@@ -538,9 +538,10 @@ class Model:
             self._put(row, change)
 
     def _copy_for(self, durable: Durable, copy: Copy) -> Copy:
-        row = Copy(copy.name, copy.token, durable.queue, copy.priority, copy.delay, copy.expires, due=copy.due)
-        row.topic = copy.queue
-        return row
+        return Copy(
+            copy.name, copy.token, durable.queue, copy.priority, copy.delay, copy.expires, group=copy.group,
+            due=copy.due, topic=copy.queue,
+        )  # fmt: skip
 
     def _arrange_durable(self, peer: Peer, said: Said, change: Change) -> bool:
         """Follow a frame that names a durable subscription, and return whether it is allowed."""
@@ -564,7 +565,7 @@ class Model:
         if any(each is not peer for each, _ in takers):
             return False
         for _, taker in takers:
-            del peer.takers[taker.name]
+            self._leave(peer.takers.pop(taker.name))
         del self.durables[name]
         change.drops.append(durable.sign)
         for copy in list(self._live[durable.queue].values()):

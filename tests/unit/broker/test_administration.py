@@ -89,6 +89,24 @@ def test_a_move_of_so_many_takes_those_that_would_be_delivered_first(bus: Bus) -
     assert taken(bus) == [b"%d" % n for n in range(10, 30)]
 
 
+@pytest.mark.parametrize("act", ["purge", "move"])
+def test_messages_of_groups_that_wait_for_one_subscription_alone_are_taken_too(bus: Bus, act: str) -> None:
+    holder, other = bus.client(), bus.client()
+    holder.subscribe("/queue/a", ack="client-individual", prefetch_count=1)
+    admin = fill(bus, 10, JMSXGroupID="k")
+    other.subscribe("/queue/a", ack="client-individual")  # has room, so that all others are parked
+    for number in range(10, 13):
+        admin.put("/queue/a", b"%d" % number, JMSXGroupID="k", priority=9)
+    if act == "purge":
+        assert ask(admin, "purge", queue="a") == {"ok": {"purged": 12}}
+    else:
+        assert move(admin, "a", "b", most=5) == {"ok": {"moved": 5}}
+        assert taken(bus, "/queue/b") == [b"10", b"11", b"12", b"1", b"2"]
+        assert move(admin, "a", "c") == {"ok": {"moved": 7}}
+    assert other.frames == []
+    assert holder.bodies() == [b"0"]
+
+
 def test_a_moved_message_says_where_it_is_now_and_counts_from_the_beginning(bus: Bus) -> None:
     admin, client = bus.client(), bus.client()
     admin.put("/queue/a", b"x", colour="green", expires=int(bus.clock.wall() * 1000) + 60_000)

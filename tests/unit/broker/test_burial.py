@@ -68,6 +68,22 @@ def test_the_longest_beginning_of_a_name_counts() -> None:
     assert Limits().most_deliveries("/queue/a") is None
 
 
+def test_the_limit_for_all_queues_counts_for_durable_subscriptions() -> None:
+    bus = Bus(limits=Limits(deliveries=(("/queue/", 2), ("/queue/o", 1))))
+    subscribe = {"destination": "/topic/a", "id": "1", "ack": "client-individual", "durable-subscription-name": "o"}
+    clients = [bus.client() for _ in range(3)]
+    clients[0].send("SUBSCRIBE", subscribe)
+    clients[2].put("/topic/a", b"bad")
+    clients[0].lose()
+    clients[1].send("SUBSCRIBE", subscribe)
+    assert clients[1].take().headers["delivery-count"] == "1"
+    clients[1].lose()
+    clients[2].send("SUBSCRIBE", subscribe)
+    assert clients[2].frames == []
+    assert stored(bus) == {"/queue/DLQ./o/1": [b"bad"]}
+    assert dead(bus, "/queue/DLQ./o/1").headers["original-destination"] == "/durable//o/1"
+
+
 def test_deliveries_that_do_not_count_bury_nothing(bus: Bus) -> None:
     client = taker(bus)
     client.put(QUEUE, b"good")

@@ -158,6 +158,21 @@ def test_an_index_that_lacks_a_message_is_told_at_the_start(tmp_path: Path) -> N
         Opened(tmp_path)
 
 
+def test_an_index_that_names_one_message_in_the_place_of_another_stops_the_bus(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(number) for number in (5, 6, 7)]))
+    opened.store.close()
+    file = tmp_path / "bus.db"
+    entry = b"\x06\x04\x09\x01\x01\x04"  # of destination 1 and priority 4; then the message's number
+    assert file.read_bytes().count(entry + b"\x07") == 1
+    file.write_bytes(file.read_bytes().replace(entry + b"\x07", entry + b"\x05"))
+    opened = Opened(tmp_path)
+    error = opened.read()
+    opened.store.close()
+    assert isinstance(error, BusFailed)
+    assert "its index names message 5 behind message 6" in str(error)
+
+
 def test_a_page_whose_index_does_not_fit_stops_the_bus_and_names_file_and_command(tmp_path: Path) -> None:
     opened = Opened(tmp_path)
     opened.write(batch([message(1), message(2)]))

@@ -228,6 +228,8 @@ def test_nobody_ends_it_while_others_take_from_it(bus: Bus) -> None:
         ("UNSUBSCRIBE", {"id": "1", "durable": "true"}, "no subscription '1'"),
         ("SUBSCRIBE", {"id": "1", "destination": "/topic/a", NAMED: ""}, "1 to 255"),
         ("SUBSCRIBE", {"id": "1", "destination": "/topic/a", NAMED: "x" * 256}, "256 characters"),
+        ("SUBSCRIBE", {"id": "1", "destination": "/topic/a", NAMED: "\u00fc" * 50}, "too long: /durable//%C3%BC"),
+        ("SUBSCRIBE", {"id": "1", "destination": "/topic/a", NAMED: "a", "exclusive": "true"}, "cannot be exclusive"),
         (
             "SUBSCRIBE",
             {"id": "1", "destination": "/topic/a", NAMED: "a", "activemq.subscriptionName": "b"},
@@ -241,6 +243,7 @@ def test_what_cannot_be_is_refused_in_words(bus: Bus, command: str, headers: dic
     client = bus.client()
     client.send(command, headers)
     assert reason in client.error()
+    assert not bus.hub.records.durables
 
 
 def test_a_queue_is_durable_anyway(bus: Bus) -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import strategies as st
 
-from swarmage.broker import groups, hub, parking, waiting
+from swarmage.broker import groups, parking, waiting
 from swarmage.broker.frames import Frame
 from swarmage.broker.groups import BUCKETS, KEYS_SEEN, group_of
 from swarmage.broker.store import MemoryStore
@@ -273,8 +273,7 @@ def test_a_delayed_message_of_a_group_goes_to_its_owner_even_after_a_restart(bus
 
 
 def test_a_backlog_on_the_disk_keeps_its_groups(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (hub, waiting):
-        monkeypatch.setattr(module, "HEAD", 10)
+    monkeypatch.setattr(waiting, "HEAD", 10)
     sender = bus.client()
     for n in range(50):
         put(sender, b"%d" % n, "ab"[n % 2])
@@ -313,6 +312,19 @@ def test_groups_mean_nothing_to_topics_and_temporary_queues(bus: Bus) -> None:
         assert FIRST not in frame.headers
         client.ack(frame)
     assert client.frames == []
+
+
+def test_connections_that_share_a_durable_subscription_share_its_groups(bus: Bus) -> None:
+    clients = [bus.client(), bus.client()]
+    for client in clients:
+        name = {"durable-subscription-name": "d"}
+        client.send("SUBSCRIBE", {"destination": "/topic/a", "id": "1", "ack": "client-individual", **name})
+    sender = bus.client()
+    for n in range(4):
+        sender.put("/topic/a", b"%d" % n, JMSXGroupID="ab"[n % 2])
+    frames = [client.frames for client in clients]
+    assert [[frame.body for frame in each] for each in frames] == [[b"0", b"2"], [b"1", b"3"]]
+    assert [[frame.headers.get(FIRST) for frame in each] for each in frames] == [["true", None]] * 2
 
 
 def test_the_next_exclusive_subscription_waits_for_what_the_one_before_still_holds_of_a_group(bus: Bus) -> None:

@@ -132,6 +132,36 @@ def test_a_repair_sets_damaged_messages_aside(tmp_path: Path) -> None:
     opened.store.close()
 
 
+def test_what_is_set_aside_gets_a_number_that_a_bus_comes_to(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(number, body=b"%d" % number) for number in (1, 2, 3)]))
+    opened.store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
+        connection.execute("UPDATE message SET id = -1 WHERE id = 1")
+        connection.execute("UPDATE message SET id = ? WHERE id = 2", ((1 << 63) - 1,))
+        connection.commit()
+    saved = repair(tmp_path / "bus.db")
+    assert (saved.saved, saved.damaged, saved.lost) == (1, 2, 0)
+    opened = Opened(tmp_path)
+    aside = opened.read("/queue/DLQ.damaged")
+    assert [(each.id, each.body[-1:]) for each in aside] == [(4, b"1"), (5, b"2")]
+    assert opened.write(batch([message(opened.loaded.next_number)])) is None
+    opened.store.close()
+
+
+def test_a_count_of_starts_that_cannot_be_right_is_damage(tmp_path: Path) -> None:
+    fill(tmp_path / "bus.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
+        connection.execute("UPDATE run SET number = 1 << 40")
+        connection.commit()
+    with pytest.raises(ConfigError, match=r"count of starts.*--repair"):
+        Opened(tmp_path)
+    repair(tmp_path / "bus.db")
+    opened = Opened(tmp_path)
+    assert opened.write(batch([message(opened.loaded.next_number)])) is None
+    opened.store.close()
+
+
 def test_what_a_repair_leaves_is_sound_whatever_bit_was_flipped(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     before = fill(tmp_path / "whole" / "bus.db")
