@@ -21,6 +21,10 @@ from swarmage.task import Task
 from swarmage.wire.envelope import Wire
 from swarmage.wire.signing import HEADER
 
+IN_COMPANY = 2
+"""Losses of its drone together with other tasks that make a task a suspect, where its cap allows more than that. The
+first one tells little: somebody killed a drone, or another task did, and performing all of them alone takes long."""
+
 
 class Intake:
     """The way in for one subscription."""
@@ -89,12 +93,13 @@ class Intake:
         cap, alone = self._crashes, delivery.earlier
         if cap is None or self._mailbox.is_here(task.id):  # one that runs here has lost connections, and no drone
             return Run(task, Tree(delivery, task), extra=self._extra)
+        company = 1 if cap <= IN_COMPANY else IN_COMPANY
         if not task.suspect:
-            return Suspected(delivery, task)
+            return Run(task, Tree(delivery, task), extra=self._extra) if alone < company else Suspected(delivery, task)
         crashes = task.crashes + alone
-        if alone and crashes + 1 >= cap:  # and one for the loss in company that made it a suspect
-            died = f"its drone died {crashes + 1} times while it was there, at last with nothing else running"
-            task = msgspec.structs.replace(task, crashes=crashes + 1)
+        if alone and crashes + company >= cap:  # and those in company that made it a suspect
+            died = f"its drone died {crashes + company} times while it was there, at last with nothing else running"
+            task = msgspec.structs.replace(task, crashes=crashes + company)
             return Unread(delivery, "crashed", Failure("Crashed", died), task)
         task = msgspec.structs.replace(task, crashes=crashes, suspect=False)
         return Suspect(Run(task, Tree(delivery, task), extra=self._extra))

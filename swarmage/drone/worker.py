@@ -67,9 +67,9 @@ class Worker(Helping, pykka.ThreadingActor):
             raise AbilityError(f"{name}.concurrency must be 1 to {cls.most_concurrency}, not {cls.concurrency!r}")
         check_isolation(cls)
         cls.abilities = types.MappingProxyType(abilities_of(cls))
-        cls.has_hard_limit = any(one.hard_timeout is not None for one in cls.abilities.values())
         for one in cls.abilities.values():
             check_kind(name, one, on_loop=cls.on_loop)
+            cls.has_hard_limit |= one.hard_timeout is not None
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from swarmage import AsyncWorker, ability
 
 
 class Sleeper(AsyncWorker):
-    @ability("sleeper.doze", crashes=None)  # else a thousand that are lost together run alone, one after another
+    @ability("sleeper.doze")
     async def doze(self, path: str, seconds: float) -> None:
         Bookkeeper.line(f"{path}.begun", self.task.id)
         over = asyncio.Event()

@@ -140,7 +140,13 @@ def test_a_task_that_expires_later_or_came_back_less_often_is_performed(entrance
     assert unread == []
 
 
-@pytest.mark.parametrize("times", [1, 5, 500])
+def test_a_task_with_which_one_drone_was_lost_is_performed_like_any_other(entrance: Entrance) -> None:
+    runs, told = entrance.through(lost(entrance, 1, GOOD))
+    assert [run.task.id for run in runs] == ["good"]
+    assert told == []
+
+
+@pytest.mark.parametrize("times", [2, 5, 500])
 def test_a_task_with_which_drones_were_lost_in_company_becomes_a_suspect_however_often(
     entrance: Entrance, times: int
 ) -> None:
@@ -153,7 +159,7 @@ def test_a_task_with_which_drones_were_lost_in_company_becomes_a_suspect_however
 
 @pytest.mark.parametrize(
     ("before", "alone", "ends"),
-    [(0, 0, False), (0, 1, False), (0, 2, True), (1, 0, False), (1, 1, True), (5, 0, False), (0, 9, True)],
+    [(0, 0, False), (0, 1, True), (0, 2, True), (1, 0, False), (1, 1, True), (5, 0, False), (0, 9, True)],
 )
 def test_a_suspect_is_performed_alone_until_drones_died_of_it_often_enough(
     entrance: Entrance, before: int, alone: int, ends: bool
@@ -166,7 +172,7 @@ def test_a_suspect_is_performed_alone_until_drones_died_of_it_often_enough(
         assert isinstance(told, Unread)
         assert told.reason == "crashed"
         assert told.task is not None
-        assert told.task.crashes == before + alone + 1
+        assert told.task.crashes == before + alone + 2
         assert f"{before + alone + 1} times" in told.failure.message
     else:
         assert isinstance(told, Suspect)
