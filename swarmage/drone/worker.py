@@ -53,7 +53,6 @@ class Worker(Helping, pykka.ThreadingActor):
     recycle_tasks: ClassVar[int | None] = None
     recycle_growth: ClassVar[int | None] = None
     abilities: ClassVar[Mapping[str, Ability[..., Any]]] = types.MappingProxyType({})
-
     most_concurrency: ClassVar[int] = MOST_CONCURRENCY
     has_hard_limit: ClassVar[bool] = False
     on_loop: ClassVar[bool] = False  # one actor performs `concurrency` tasks at once, on the cell's event loop

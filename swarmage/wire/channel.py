@@ -1,6 +1,6 @@
 """The socket between a drone and the process of one of its workers.
 
-From: drone.keeper, child.  To: the other of the two.
+From: keeper.  To: child, and back.
 """
 
 from __future__ import annotations

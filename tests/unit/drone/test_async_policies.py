@@ -194,7 +194,7 @@ def test_a_drone_leaves_with_a_coroutine_that_is_over_its_hard_limit(
 class Alone(AsyncWorker):
     concurrency = 4
 
-    @ability("alone.hold", retries=0)
+    @ability("alone.hold", retries=0, crashes=2)
     async def hold(self, name: str) -> str:
         events.put(name)
         await asyncio.to_thread(gate.wait, SECONDS)

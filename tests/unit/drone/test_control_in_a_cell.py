@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
@@ -72,8 +73,8 @@ class Steps(Worker):
         events.put(name)
         while True:
             try:
-                while not gate.wait(0.001):
-                    pass
+                while not gate.is_set():  # a strike inside of its `wait` could leave its lock taken for ever
+                    select.select([], [], [], 0.001)
             except TaskCancelled:
                 events.put("struck")
                 if not stubborn:

@@ -173,7 +173,7 @@ def test_a_suspect_is_performed_alone_until_drones_died_of_it_often_enough(
         assert told.reason == "crashed"
         assert told.task is not None
         assert told.task.crashes == before + alone + 2
-        assert f"{before + alone + 1} times" in told.failure.message
+        assert f"{before + alone + 2} times" in told.failure.message
     else:
         assert isinstance(told, Suspect)
         assert (told.run.task.crashes, told.run.task.suspect) == (before + alone, False)
