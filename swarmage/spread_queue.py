@@ -15,6 +15,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 from swarmage.abilities import Ability
@@ -29,6 +30,9 @@ logger = logging.getLogger("swarmage.spread_queue")
 
 HEARTBEAT = 2.0
 """Seconds, as the ancestor had it. Here the bus and its clients send heart-beats, and the interval is theirs."""
+LOOK_SECONDS = 1.0
+"""How often a worker whose callback runs in an event loop looks whether the loop is still there."""
+
 __all__ = ["Sender", "Worker"]
 
 Callback = Callable[["Worker", str | None, Any], Any]
@@ -148,12 +152,21 @@ class Worker:
             if self._loop is None:
                 self._callback(self, originator, input)
             else:
-                asyncio.run_coroutine_threadsafe(self._in_loop(originator, input), self._loop).result()
+                self._call_in(self._loop, originator, input)
         except Exception:
             logger.exception("the callback of queue %s failed", self.queue)
             raise
         finally:
             self._performer = None
+
+    def _call_in(self, loop: asyncio.AbstractEventLoop, originator: str | None, input: Any) -> None:  # noqa: A002
+        called = asyncio.run_coroutine_threadsafe(self._in_loop(originator, input), loop)
+        while not called.done():
+            wait([called], timeout=LOOK_SECONDS)
+            if not (called.done() or loop.is_running()):
+                called.cancel()
+                raise SwarmageError(f"the event loop of queue {self.queue} has ended, and no callback can be called")
+        called.result()
 
     async def _in_loop(self, originator: str | None, input: Any) -> None:  # noqa: A002
         result = self._callback(self, originator, input)

@@ -68,7 +68,7 @@ class Nursery:
         ahead, stacks = Ahead(), Stacks()
         try:
             ours, status = self._ask(ahead, stacks)
-        except BaseException:
+        except BaseException:  # raised again: whatever ended it, the ends of its sockets are not to be left open
             ahead.close()
             stacks.close()
             raise

@@ -86,7 +86,7 @@ class Owner(Worker):
         self.nursery.enter()
         try:
             self._child = start_child(self.nursery)
-        except BaseException:
+        except BaseException:  # raised again: a keeper that has not started must not keep the forkserver alive
             self.nursery.leave()
             raise
 

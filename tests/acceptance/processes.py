@@ -10,8 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from swarmage import Client
 
 WORKERS = Path(__file__).parent / "workers"
 DEADLINE = 30.0
@@ -145,3 +148,19 @@ def eventually(check: Callable[[], object], timeout: float = DEADLINE) -> None:
     while not check():
         assert time.monotonic() < deadline, "it did not come to be"
         threading.Event().wait(0.02)
+
+
+def written(ledger: Path) -> Counter[str]:
+    return Counter(ledger.read_text().splitlines()) if ledger.exists() else Counter()
+
+
+def drone_pids(client: Client) -> list[int]:
+    return [drone["pid"] for drone in client.status()["drones"]]
+
+
+def tasks_left(client: Client) -> int:
+    return sum(
+        queue["waiting"] + queue["in_flight"] + queue["delayed"]
+        for queue in client.status()["queues"]
+        if queue["task_class"]
+    )

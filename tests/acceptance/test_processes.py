@@ -6,12 +6,11 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Home, Start, Started, eventually, is_gone
+from processes import Home, Start, Started, drone_pids, eventually, is_gone, tasks_left, written
 
 from swarmage import Client
 
@@ -30,22 +29,6 @@ def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     return tmp_path / "ledger"
-
-
-def written(ledger: Path) -> Counter[str]:
-    return Counter(ledger.read_text().splitlines()) if ledger.exists() else Counter()
-
-
-def drone_pids(client: Client) -> list[int]:
-    return [drone["pid"] for drone in client.status()["drones"]]
-
-
-def tasks_left(client: Client) -> int:
-    return sum(
-        queue["waiting"] + queue["in_flight"] + queue["delayed"]
-        for queue in client.status()["queues"]
-        if queue["task_class"]
-    )
 
 
 def up(start: Start, client: Client, processes: int) -> Started:

@@ -138,6 +138,30 @@ def test_it_works_in_an_event_loop(sender: Sender, embedded_bus: EmbeddedBus) ->
     assert called.get() == threading.current_thread().name
 
 
+def test_a_loop_that_ends_with_a_callback_in_it_holds_up_nobody(sender: Sender, embedded_bus: EmbeddedBus) -> None:
+    async def callback(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    worker = Worker(queue="myqueue", callback=callback, url=embedded_bus.url)
+    worker.setup_event(loop)
+    try:
+        reply = sender._submit("x")
+        assert reply.begun(SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        with pytest.raises(TaskFailed, match="the event loop of queue myqueue has ended"):
+            reply.result(SECONDS)
+    finally:
+        worker.terminate()
+        thread.join(SECONDS)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
+        loop.close()
+
+
 def test_who_is_not_at_hand_cannot_be_responded_to(embedded_bus: EmbeddedBus) -> None:
     worker = Worker(queue="myqueue", callback=answer, url=embedded_bus.url)
     with pytest.raises(SwarmageError, match="at hand"):

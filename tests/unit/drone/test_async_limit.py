@@ -19,9 +19,7 @@ from swarmage.drone.worker import Worker
 from swarmage.errors import TaskFailed
 
 from ..fakes import SECONDS
-from .cells import Start, client, start
-
-__all__ = ["client", "start"]
+from .conftest import Start
 
 events: SimpleQueue[Any] = SimpleQueue()
 gate = threading.Event()

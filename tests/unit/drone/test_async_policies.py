@@ -23,9 +23,7 @@ from swarmage.task import Task
 
 from ..conftest import EmbeddedBus
 from ..fakes import SECONDS
-from .cells import Start, client, start
-
-__all__ = ["client", "start"]
+from .conftest import Start
 
 events: SimpleQueue[Any] = SimpleQueue()
 gate = threading.Event()

@@ -25,9 +25,7 @@ from swarmage.task import Task
 
 from ..conftest import EmbeddedBus
 from ..fakes import SECONDS
-from .cells import Start, client, start
-
-__all__ = ["client", "start"]
+from .conftest import Start
 
 LONG = 30.0
 events: SimpleQueue[Any] = SimpleQueue()

@@ -46,12 +46,6 @@ def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
         ref.stop(timeout=SECONDS)
 
 
-@pytest.fixture
-def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
-    with Client(embedded_bus.url) as here:
-        yield here
-
-
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     gate.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 from typing import Any
 
@@ -23,30 +23,7 @@ from swarmage.task import Task
 
 from ..conftest import EmbeddedBus
 from ..fakes import SECONDS
-
-Start = Callable[..., pykka.ActorRef[Drone]]
-
-
-@pytest.fixture
-def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
-    started: list[pykka.ActorRef[Drone]] = []
-
-    def begin(*workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
-        started.append(Drone.start(workers=workers, url=embedded_bus.url, **settings))
-        return started[-1]
-
-    yield begin
-    for ref in started:
-        ref.stop(timeout=SECONDS)
-    for ref in pykka.ActorRegistry.get_all():
-        ref.stop(timeout=SECONDS)
-
-
-@pytest.fixture
-def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
-    with Client(embedded_bus.url) as here:
-        yield here
-
+from .conftest import Start
 
 events: SimpleQueue[Any] = SimpleQueue()
 gate = threading.Event()

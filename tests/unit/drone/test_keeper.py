@@ -7,7 +7,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from swarmage.abilities import ability
 from swarmage.client.client import Client
 from swarmage.client.reply import Progress
 from swarmage.drone import keeping, owner
-from swarmage.drone.drone import Drone
 from swarmage.drone.keeper import Keeper
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError, TaskFailed
@@ -26,31 +25,10 @@ from swarmage.task import Task
 
 from ..conftest import EmbeddedBus
 from .boxed import BadInit, BadStart, Boxed, HardStart, NeverStart, Threaded
+from .conftest import Start
 from .restless import Restless
 
 SECONDS = 10.0
-Start = Callable[..., pykka.ActorRef[Drone]]
-
-
-@pytest.fixture
-def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
-    started: list[pykka.ActorRef[Drone]] = []
-
-    def begin(*workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
-        started.append(Drone.start(workers=workers, url=embedded_bus.url, **settings))
-        return started[-1]
-
-    yield begin
-    for ref in started:
-        ref.stop(timeout=SECONDS)
-    for ref in pykka.ActorRegistry.get_all():
-        ref.stop(timeout=SECONDS)
-
-
-@pytest.fixture
-def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
-    with Client(embedded_bus.url) as here:
-        yield here
 
 
 @pytest.fixture

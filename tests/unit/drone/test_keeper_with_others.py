@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,40 +19,17 @@ from swarmage.client.client import Client
 from swarmage.client.dead_letters import DeadLetters
 from swarmage.client.reply import Reply
 from swarmage.drone.async_worker import AsyncWorker
-from swarmage.drone.drone import Drone
 from swarmage.drone.keeper import Keeper
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, TaskFailed
 from swarmage.task import Task
 from swarmage.testing.swarm import Swarm
 
-from ..conftest import EmbeddedBus
+from .conftest import Start
 from .mixed import InProcess, InThread, OnLoop
 
 SECONDS = 10.0
-Start = Callable[..., pykka.ActorRef[Drone]]
 W = TypeVar("W", bound=Worker)
-
-
-@pytest.fixture
-def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
-    started: list[pykka.ActorRef[Drone]] = []
-
-    def begin(*workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
-        started.append(Drone.start(workers=workers, url=embedded_bus.url, **settings))
-        return started[-1]
-
-    yield begin
-    for ref in started:
-        ref.stop(timeout=SECONDS)
-    for ref in pykka.ActorRegistry.get_all():
-        ref.stop(timeout=SECONDS)
-
-
-@pytest.fixture
-def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
-    with Client(embedded_bus.url) as here:
-        yield here
 
 
 @pytest.fixture

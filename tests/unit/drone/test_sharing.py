@@ -38,12 +38,6 @@ def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
         ref.stop(timeout=SECONDS)
 
 
-@pytest.fixture
-def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
-    with Client(embedded_bus.url) as here:
-        yield here
-
-
 class Both(Worker):
     """One thread, two classes: each has a credit of its own."""
 

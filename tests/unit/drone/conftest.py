@@ -1,4 +1,4 @@
-"""Whole cells on the real embedded bus, for the tests of AsyncWorker."""
+"""Whole cells on the real embedded bus, and clients that feed them."""
 
 from __future__ import annotations
 
