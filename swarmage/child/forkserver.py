@@ -26,7 +26,6 @@ from swarmage.child.performing import run_child
 from swarmage.errors import Unreadable
 from swarmage.wire import codec
 
-FORK = b"F"
 STATUS = struct.Struct("=iq")
 """How a child ended: its exit code, or a signal's number below 0, and the most memory it had, in bytes."""
 PID = struct.Struct("=i")

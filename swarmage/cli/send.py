@@ -26,7 +26,6 @@ ASK_SECONDS = 2.0
 
 _NEGATIVE = re.compile(r"-(\d|\.\d)\S*")
 _SHIELD = "\0"
-_SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 class WithNegativeNumbers(click.Command):
