@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from swarmage.client.client import Client as Client
     from swarmage.client.heard import Progress as Progress
     from swarmage.client.reply import Reply as Reply
-    from swarmage.drone.async_worker import AsyncWorker as AsyncWorker
+    from swarmage.drone.coroutines.async_worker import AsyncWorker as AsyncWorker
     from swarmage.drone.drone import Drone as Drone
     from swarmage.drone.worker import Worker as Worker
     from swarmage.supervisor.supervisor import Supervisor as Supervisor
@@ -40,7 +40,7 @@ _WHERE = {
     "Reply": "swarmage.client.reply",
     "Progress": "swarmage.client.heard",
     "Worker": "swarmage.drone.worker",
-    "AsyncWorker": "swarmage.drone.async_worker",
+    "AsyncWorker": "swarmage.drone.coroutines.async_worker",
     "ability": "swarmage.abilities",
     "Drone": "swarmage.drone.drone",
     "Supervisor": "swarmage.supervisor.supervisor",

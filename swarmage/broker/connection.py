@@ -10,9 +10,9 @@ import logging
 import socket
 from typing import cast
 
+from swarmage.broker.entrance.vanishing import has_vanished, keep_watch
 from swarmage.broker.events import event
 from swarmage.broker.hub import Hub
-from swarmage.broker.vanishing import has_vanished, keep_watch
 
 log = logging.getLogger("swarmage.bus")
 

@@ -11,22 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from swarmage.broker.crowd import Crowd, host_of
-from swarmage.broker.door import Door
+from swarmage.broker.admin.rates import Tally, period_of
+from swarmage.broker.entrance.crowd import Crowd, host_of
+from swarmage.broker.entrance.door import Door
 from swarmage.broker.journal import Journal
 from swarmage.broker.limits import Limits
-from swarmage.broker.loading import take_over
-from swarmage.broker.message import Message
-from swarmage.broker.paging import Paging
-from swarmage.broker.queue import Queue
-from swarmage.broker.quota import Quota
-from swarmage.broker.rates import Tally, period_of
-from swarmage.broker.records import Records
+from swarmage.broker.queues.loading import take_over
+from swarmage.broker.queues.message import Message
+from swarmage.broker.queues.paging import Paging
+from swarmage.broker.queues.queue import Queue
+from swarmage.broker.queues.quota import Quota
+from swarmage.broker.queues.records import Records
+from swarmage.broker.queues.router import Router
 from swarmage.broker.refused import Refused, no_room
-from swarmage.broker.router import Router
-from swarmage.broker.session import Session
-from swarmage.broker.sink import Sink
-from swarmage.broker.store import Store
+from swarmage.broker.sessions.session import Session
+from swarmage.broker.sessions.sink import Sink
+from swarmage.broker.storage.store import Store
 from swarmage.clock import SYSTEM_CLOCK, Clock
 
 TICK_SECONDS = 0.25

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from swarmage.broker.events import event
 from swarmage.broker.journal_entry import Entry
-from swarmage.broker.message import Damaged, Message
-from swarmage.broker.notes import Notes
-from swarmage.broker.quota import Quota
-from swarmage.broker.sqlite_damage import StoreFull
-from swarmage.broker.store import Batch, Store
+from swarmage.broker.queues.message import Damaged, Message
+from swarmage.broker.queues.quota import Quota
+from swarmage.broker.storage.notes import Notes
+from swarmage.broker.storage.sqlite_damage import StoreFull
+from swarmage.broker.storage.store import Batch, Store
 
 if TYPE_CHECKING:
-    from swarmage.broker.records import Records
-    from swarmage.broker.session import Session
+    from swarmage.broker.queues.records import Records
+    from swarmage.broker.sessions.session import Session
 
 log = logging.getLogger("swarmage.bus")
 

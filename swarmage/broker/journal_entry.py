@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from swarmage.broker.message import Message
-from swarmage.broker.notes import Notes
-from swarmage.broker.store import Batch
+from swarmage.broker.queues.message import Message
+from swarmage.broker.storage.notes import Notes
+from swarmage.broker.storage.store import Batch
 
 if TYPE_CHECKING:
-    from swarmage.broker.session import Session
+    from swarmage.broker.sessions.session import Session
 
 
 class Entry:

@@ -13,15 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from swarmage.broker.connection import LINGER_SECONDS
-from swarmage.broker.door import Door
+from swarmage.broker.entrance.door import Door
+from swarmage.broker.entrance.reception import Reception
+from swarmage.broker.entrance.tls import is_loopback
+from swarmage.broker.entrance.users import UserFile
 from swarmage.broker.events import event
 from swarmage.broker.hub import TICK_SECONDS, Hub
 from swarmage.broker.limits import Limits
-from swarmage.broker.reception import Reception
-from swarmage.broker.sqlite_store import SqliteStore
-from swarmage.broker.store import MemoryStore, Store
-from swarmage.broker.tls import is_loopback
-from swarmage.broker.users import UserFile
+from swarmage.broker.storage.sqlite_store import SqliteStore
+from swarmage.broker.storage.store import MemoryStore, Store
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import BusFailed, ConfigError
 

@@ -21,11 +21,11 @@ import msgspec
 from swarmage.abilities import abilities_of
 from swarmage.bus.bus import Bus
 from swarmage.clock import SYSTEM_CLOCK
-from swarmage.drone.ahead import take
 from swarmage.drone.cell import Cell, starting
 from swarmage.drone.execution import failure_of, last_words
 from swarmage.drone.lane import Lane
 from swarmage.drone.local_queue import Mailbox
+from swarmage.drone.processes.ahead import take
 from swarmage.drone.run import Local, Run, Tree
 from swarmage.drone.worker import Worker
 from swarmage.errors import DeadlineExceeded, NotEncodable, SwarmageError

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from swarmage.broker.file_report import report
-from swarmage.broker.repair import compact, repair
-from swarmage.broker.sqlite_damage import repair_command
-from swarmage.broker.sqlite_file import FILE_NAME
+from swarmage.broker.storage.file_report import report
+from swarmage.broker.storage.repair import compact, repair
+from swarmage.broker.storage.sqlite_damage import repair_command
+from swarmage.broker.storage.sqlite_file import FILE_NAME
 from swarmage.cli.text import as_json, columns, printable
 
 DAMAGED = 1

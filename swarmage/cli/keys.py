@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from swarmage.broker.rights import EVERYTHING
-from swarmage.broker.users import User, hash_passcode, read_users, users_as_text
+from swarmage.broker.entrance.rights import EVERYTHING
+from swarmage.broker.entrance.users import User, hash_passcode, read_users, users_as_text
 from swarmage.cli.text import as_json, columns, printable
 from swarmage.errors import ConfigError
 from swarmage.home import CA, CERTIFICATE, CERTIFICATE_KEY, USERS, find_home, load_key, write_secret

@@ -13,7 +13,7 @@ from swarmage.drone.local_queue import Mailbox
 from swarmage.wire.envelope import Wire
 
 if TYPE_CHECKING:
-    from swarmage.drone.async_loop import EventLoop
+    from swarmage.drone.coroutines.async_loop import EventLoop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

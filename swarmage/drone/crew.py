@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from swarmage.abilities import Ability
 from swarmage.annotations import unresolved
 from swarmage.drone.cell import Cell, starting
-from swarmage.drone.keeper import keeper_of
-from swarmage.drone.keeping import NotStarted
+from swarmage.drone.processes.keeper import keeper_of
+from swarmage.drone.processes.keeping import NotStarted
 from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError
 
 if TYPE_CHECKING:
-    from swarmage.drone.async_loop import EventLoop
+    from swarmage.drone.coroutines.async_loop import EventLoop
 
 logger = logging.getLogger("swarmage.drone")
 
@@ -95,7 +95,7 @@ class Crew:
         if not worker_class.on_loop:
             return self._cell
         if self._loop is None:
-            from swarmage.drone.async_loop import EventLoop  # noqa: PLC0415 - a cell of threads needs no asyncio
+            from swarmage.drone.coroutines.async_loop import EventLoop  # noqa: PLC0415 - a cell of threads needs no asyncio
 
             self._loop = EventLoop()
             self._loop.start()

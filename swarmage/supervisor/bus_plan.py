@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from swarmage.broker.tls import is_loopback, server_context
+from swarmage.broker.entrance.tls import is_loopback, server_context
 from swarmage.errors import ConfigError
 from swarmage.home import CERTIFICATE, CERTIFICATE_KEY, USERS
 from swarmage.settings import DEFAULT_PORT, Address

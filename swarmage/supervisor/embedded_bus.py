@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from swarmage.broker.entrance.tls import server_context
 from swarmage.broker.server import BusServer
-from swarmage.broker.tls import server_context
 from swarmage.settings import Address
 from swarmage.supervisor.bus_plan import BusPlan
 

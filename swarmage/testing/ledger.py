@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from swarmage.broker.message import Message
-from swarmage.broker.store import Batch, Done, MemoryStore
+from swarmage.broker.queues.message import Message
+from swarmage.broker.storage.store import Batch, Done, MemoryStore
 from swarmage.errors import WireError
 from swarmage.task import Task
 from swarmage.wire.envelope import DeadBody, Wire

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from swarmage.broker.hub import Hub
-from swarmage.broker.session import Session
+from swarmage.broker.sessions.session import Session
 from swarmage.bus.memory import LISTENING, Link, MemoryConnection
 from swarmage.testing.clock import AdvancingClock
 from swarmage.testing.crashes import Crashes

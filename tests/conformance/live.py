@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from swarmage.broker.frames import Frame, FrameParser
 from swarmage.broker.limits import Limits
 from swarmage.broker.server import BusServer
+from swarmage.broker.sessions.frames import Frame, FrameParser
 
 SECONDS = 10
 

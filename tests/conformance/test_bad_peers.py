@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from swarmage.broker.entrance.tls import server_context
 from swarmage.broker.limits import Limits
-from swarmage.broker.tls import server_context
 from swarmage.cli.certificates import make_certificate
 from swarmage.home import CERTIFICATE, CERTIFICATE_KEY
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swarmage.broker.frames import Frame
 from swarmage.broker.limits import Limits
+from swarmage.broker.sessions.frames import Frame
 
 from .live import Live, Peer
 

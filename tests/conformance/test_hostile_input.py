@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from swarmage.broker.frames import FrameParser
 from swarmage.broker.limits import Limits
+from swarmage.broker.sessions.frames import FrameParser
 from tests.unit.broker.driver import Bus, HeldStore
 
 from .live import Live, Peer

@@ -7,10 +7,10 @@ import itertools
 import pytest
 from hypothesis import strategies as st
 
-from swarmage.broker.encoding import encode, raw
-from swarmage.broker.frames import Frame, FrameParser
 from swarmage.broker.limits import Limits
 from swarmage.broker.refused import Refused
+from swarmage.broker.sessions.encoding import encode, raw
+from swarmage.broker.sessions.frames import Frame, FrameParser
 from tests.unit.broker.driver import Bus, Client
 
 from .fuzzing import fuzz

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmage.broker.frames import Frame
+from swarmage.broker.sessions.frames import Frame
 from tests.unit.broker.driver import Bus, Client
 
 from .talk import greet, take_all

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from swarmage.broker import sqlite_notes
-from swarmage.broker.message import Message
-from swarmage.broker.notes import Notes
-from swarmage.broker.sqlite_rows import SCHEMA, Rows
-from swarmage.broker.store import Batch, Done, Loaded, MemoryStore, Page, Read
+from swarmage.broker.queues.message import Message
+from swarmage.broker.storage import sqlite_notes
+from swarmage.broker.storage.notes import Notes
+from swarmage.broker.storage.sqlite_rows import SCHEMA, Rows
+from swarmage.broker.storage.store import Batch, Done, Loaded, MemoryStore, Page, Read
 
 Key = tuple[str, str]
 """What a message is called here: the ``copy`` header of its SEND, and where it is now; that of a durable subscription

@@ -14,8 +14,8 @@ import pytest
 from acceptance.processes import DEADLINE, Home, Started
 from unit.seeds import SEED
 
-from swarmage.broker.frames import Frame, FrameParser
 from swarmage.broker.limits import Limits
+from swarmage.broker.sessions.frames import Frame, FrameParser
 
 pytestmark = pytest.mark.acceptance
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from swarmage.broker.message import Message
-from swarmage.broker.notes import ClockRow, DedupeRow, DurableRow, Notes
-from swarmage.broker.sqlite_file import FILE_NAME, open_file
-from swarmage.broker.sqlite_rows import Rows
-from swarmage.broker.store import Batch, Page
+from swarmage.broker.queues.message import Message
+from swarmage.broker.storage.notes import ClockRow, DedupeRow, DurableRow, Notes
+from swarmage.broker.storage.sqlite_file import FILE_NAME, open_file
+from swarmage.broker.storage.sqlite_rows import Rows
+from swarmage.broker.storage.store import Batch, Page
 
 from .power import Connection, Disk
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import pytest
 from unit.broker.driver import ManualClock
 
-from swarmage.broker import parking as parking_module
-from swarmage.broker import waiting as waiting_module
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
-from swarmage.broker.notes import DURABLE
-from swarmage.broker.router import QUEUE
+from swarmage.broker.queues import parking as parking_module
+from swarmage.broker.queues import waiting as waiting_module
+from swarmage.broker.queues.router import QUEUE
+from swarmage.broker.storage.notes import DURABLE
 
 from .clients import Client, Drainer
 from .disk import Disk, Shelf, Table

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from swarmage.broker.entrance.tls import server_context
 from swarmage.broker.server import BusServer
-from swarmage.broker.tls import server_context
 from swarmage.cli.certificates import make_certificate
 from swarmage.home import CERTIFICATE, CERTIFICATE_KEY
 from swarmage.settings import Address

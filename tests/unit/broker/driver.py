@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from swarmage.broker.door import Door
-from swarmage.broker.frames import Frame, FrameParser
+from swarmage.broker.entrance.door import Door
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
-from swarmage.broker.store import Batch, Done, MemoryStore, Store
+from swarmage.broker.sessions.frames import Frame, FrameParser
+from swarmage.broker.storage.store import Batch, Done, MemoryStore, Store
 
 
 class ManualClock:

@@ -10,11 +10,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from swarmage.broker.message import Damaged, Message
-from swarmage.broker.sqlite_file import open_file
-from swarmage.broker.sqlite_rows import Rows
-from swarmage.broker.sqlite_store import SqliteStore
-from swarmage.broker.store import Batch, Page
+from swarmage.broker.queues.message import Damaged, Message
+from swarmage.broker.storage.sqlite_file import open_file
+from swarmage.broker.storage.sqlite_rows import Rows
+from swarmage.broker.storage.sqlite_store import SqliteStore
+from swarmage.broker.storage.store import Batch, Page
 
 Key = tuple[int, str, int]
 

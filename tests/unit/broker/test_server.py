@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import stomp
 
-from swarmage.broker.frames import Frame, FrameParser
 from swarmage.broker.limits import Limits
 from swarmage.broker.server import BusServer
+from swarmage.broker.sessions.frames import Frame, FrameParser
 from swarmage.errors import BusFailed, ConfigError
 
 SECONDS = 5

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from swarmage.broker.tls import server_context
+from swarmage.broker.entrance.tls import server_context
 from swarmage.bus.bus import Bus
 from swarmage.bus.connection import Connection
 from swarmage.bus.frames import Frame

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from swarmage.broker.users import read_users
+from swarmage.broker.entrance.users import read_users
 from swarmage.cli.certificates import CA_DAYS, CERTIFICATE_DAYS, HERE, describe, make_certificate
 from swarmage.cli.main import commands
 from swarmage.errors import ConfigError

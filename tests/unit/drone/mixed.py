@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmage.abilities import ability
-from swarmage.drone.async_worker import AsyncWorker
+from swarmage.drone.coroutines.async_worker import AsyncWorker
 from swarmage.drone.worker import Worker
 from swarmage.errors import TaskFailed
 

@@ -19,7 +19,7 @@ from swarmage.client import orders as client_orders
 from swarmage.client.client import Client
 from swarmage.client.dead_letters import DeadLetters
 from swarmage.client.orders import read_standing
-from swarmage.drone.async_worker import AsyncWorker
+from swarmage.drone.coroutines.async_worker import AsyncWorker
 from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import ConfigError, TaskCancelled, TaskFailed

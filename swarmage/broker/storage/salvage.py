@@ -1,0 +1,118 @@
+"""Every row that can be read of a damaged file, by every way that leads to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swarmage.broker.storage import sqlite_notes
+from swarmage.broker.storage.notes import Noted
+from swarmage.broker.storage.sqlite_damage import FAILURES, as_damage, is_damage
+from swarmage.broker.storage.sqlite_file import MOST_STARTS, connect, definitions, expected_definitions, lock
+from swarmage.broker.storage.sqlite_row import COLUMNS, Row
+from swarmage.broker.storage.sqlite_rows import MESSAGES_SCHEMA, SCHEMA
+
+_INDEXES = {"lane": "due = 0", "held": "due > 0", "fading": "expires > 0"}
+
+
+@dataclass(slots=True)
+class Found:
+    """What could be read.
+
+    Attributes:
+        names: destinations by their numbers.
+        rows: messages by their numbers, whether or not their checksums fit.
+        expected: how many there were, as far as it can be told.
+        noted: what there is besides messages.
+        runs: how often the bus was started on the file.
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+    expected: int = 0
+    noted: Noted = field(default_factory=Noted)
+    runs: int = 0
+
+
+def salvage(path: Path) -> Found:
+    """Read what can be read; the file may be changed by that, so it is a copy or there is one.
+
+    Raises:
+        sqlite3.Error: it is in use, or the disk fails.
+    """
+    found = Found()
+    if not _attempt(path, found):
+        _renew_first_page(path)
+        _attempt(path, found)
+    return found
+
+
+def _attempt(path: Path, found: Found) -> bool:
+    """Read what can be read; return whether the file says where its tables are."""
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            lock(connection)
+            if definitions(connection) not in (expected_definitions(), expected_definitions(MESSAGES_SCHEMA)):
+                return False
+            _read(connection, found)
+    except FAILURES as error:
+        if not is_damage(as_damage(error)):
+            raise
+        return False
+    return True
+
+
+def _renew_first_page(path: Path) -> None:
+    """Put the page that says where the tables are over one that says nothing sensible: it is nearly always the same."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(SCHEMA)
+        image = bytearray(empty.serialize())
+        page_size = empty.execute("PRAGMA page_size").fetchone()[0]
+    first = image[:page_size]
+    first[28:32] = (path.stat().st_size // page_size).to_bytes(4, "big")  # pages of the file
+    first[32:40] = bytes(8)  # nothing is known to be unused
+    first[24:28] = first[92:96] = b"\0\0\0\1"  # which makes the number of pages valid
+    with path.open("r+b") as file:
+        file.write(first)
+        os.fsync(file.fileno())
+
+
+def _read(connection: sqlite3.Connection, found: Found) -> None:
+    names = _rows(connection, "SELECT id, name FROM destination")
+    found.names = {number: name for number, name in names if isinstance(name, str)}
+    for (number,) in _rows(connection, "SELECT number FROM run"):
+        if isinstance(number, int) and number < MOST_STARTS:
+            found.runs = max(found.runs, number)
+    found.noted = sqlite_notes.salvage(connection)
+    select = f"SELECT {COLUMNS} FROM message NOT INDEXED"  # noqa: S608
+    for order in ("ASC", "DESC"):  # a bad page ends one of them before it and the other one behind it
+        for row in _rows(connection, f"{select} ORDER BY id {order}"):
+            if row[0] in found.rows:
+                break
+            found.rows[row[0]] = row
+    numbers = set(_indexed(connection))
+    for number in numbers - found.rows.keys():
+        for row in _rows(connection, f"{select} WHERE id = ?", number):
+            found.rows[row[0]] = row
+    found.expected = len(numbers | found.rows.keys())
+
+
+def _indexed(connection: sqlite3.Connection) -> Iterator[int]:
+    """Yield the messages that the indexes name."""
+    for index, condition in _INDEXES.items():
+        for (number,) in _rows(connection, f"SELECT id FROM message INDEXED BY {index} WHERE {condition}"):  # noqa: S608
+            yield number
+
+
+def _rows(connection: sqlite3.Connection, query: str, *values: int) -> Iterator[Any]:
+    """Yield rows until the damage."""
+    try:
+        yield from connection.execute(query, values)
+    except FAILURES as error:
+        if not is_damage(as_damage(error)):
+            raise

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swarmage.broker.queues.message import Damaged
+from swarmage.broker.storage.sqlite_damage import FAILURES, cannot_go_on, cannot_open, is_damage
+from swarmage.broker.storage.store import MemoryStore, Page
+from swarmage.broker.storage.store import Read as ReadDone
+from swarmage.broker.storage.wal import lost_commits
+from swarmage.errors import BusFailed, ConfigError
+
+from ...seeds import SEED
+from ..driver import Bus
+from ..stored import Key, Opened, batch, fill, flip, message, read_all
+
+HEADER_BITS = 32 * 8  # which decide whether the rest can be read
+FLIPS = {"bus.db": 200, "bus.db-wal": 40}
+
+
+def refused(path: Path, error: Exception) -> str:
+    told = str(cannot_open(path, error)), str(cannot_go_on(path, "read", error))
+    assert all(str(path) in text for text in told)
+    assert is_damage(error) or "damaged" in told[0]
+    return "refused"
+
+
+def outcome(path: Path, before: dict[Key, bytes], lost: int) -> str:
+    """Say what a flipped bit came to; a wrong body, or a loss that nobody is told of, is an assertion."""
+    try:
+        found = read_all(path)
+    except (*FAILURES, ConfigError) as error:
+        return refused(path, error)
+    for key, body in found.bodies.items():
+        if not lost or key in before:  # the last commit was an ack
+            assert before[key] == body
+    missing = len(before) - len(found.bodies.keys() & before) - found.damaged
+    assert missing <= 0 or found.missed >= missing or lost, f"{missing} messages vanished"
+    return "set aside" if found.damaged else "told" if missing else "harmless"
+
+
+@pytest.mark.parametrize("part", FLIPS)
+def test_a_flipped_bit_never_changes_a_body_and_never_loses_one_in_silence(tmp_path: Path, part: str) -> None:
+    rng = random.Random(f"{SEED} {part}")
+    whole = tmp_path / "whole" / "bus.db"
+    before = fill(whole, keep_log=part.endswith("-wal"))
+    size = (whole.parent / part).stat().st_size
+    seen = set()
+    for number in range(FLIPS[part]):
+        folder = tmp_path / str(number)
+        shutil.copytree(whole.parent, folder)
+        flip(folder / part, rng.randrange(size * 8 if number % 4 else HEADER_BITS))
+        seen.add(outcome(folder / "bus.db", before, lost_commits(folder / "bus.db")))
+        shutil.rmtree(folder)
+    assert "refused" in seen
+
+
+def test_a_file_whose_log_is_whole_is_read_after_a_kill(tmp_path: Path) -> None:
+    before = fill(tmp_path / "a" / "bus.db", keep_log=True)
+    assert lost_commits(tmp_path / "a" / "bus.db") == 0
+    assert read_all(tmp_path / "a" / "bus.db").bodies == before
+
+
+def test_a_log_whose_end_is_torn_opens_with_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a" / "bus.db"
+    fill(path, keep_log=True)
+    log = path.with_name("bus.db-wal")
+    flip(log, log.stat().st_size * 8 - 1)  # as if the last page had not reached the disk
+    with caplog.at_level(logging.WARNING):
+        read_all(path)
+    assert "incomplete" in caplog.text
+
+
+def test_a_log_that_is_damaged_in_the_middle_is_not_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "bus.db"
+    fill(path, keep_log=True)
+    log = path.with_name("bus.db-wal")
+    content = log.read_bytes()
+    flip(log, len(content) * 4)
+    for _ in range(2):  # the first look must not make it unreadable for the second
+        with pytest.raises(ConfigError, match=r"commits in its log bus\.db-wal cannot be read.*bus --repair --data"):
+            Opened(path.parent)
+    assert len(log.read_bytes()) == len(content)
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("DROP INDEX lane", "its tables are not those of the bus"),
+        ("PRAGMA user_version=2", "says that its format is 2"),
+        ("PRAGMA user_version=4", "says that its format is 4"),
+        ("UPDATE destination SET id = id + 10", "whose destination it does not know"),
+    ],
+)
+def test_a_file_that_is_not_as_it_was_written_is_refused_with_the_command_that_helps(
+    tmp_path: Path, statement: str, complaint: str
+) -> None:
+    fill(tmp_path / "bus.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
+        connection.execute(statement)
+        connection.commit()
+    with pytest.raises(ConfigError, match=f"{complaint}.*swarmage bus --repair --data {tmp_path}"):
+        Opened(tmp_path)
+
+
+def change(folder: Path, statement: str, *values: object) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "bus.db")) as connection:
+        connection.execute(statement, values)
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE message SET body = x'00' WHERE id = 2",
+        "UPDATE message SET head = head || x'0a' WHERE id = 2",
+        "UPDATE message SET body = 'text' WHERE id = 2",
+        "UPDATE message SET body = 7 WHERE id = 2",
+        "UPDATE message SET expires = 5 WHERE id = 2",
+        "UPDATE message SET count = x'01' WHERE id = 2",
+        "UPDATE message SET sum = sum + 1 WHERE id = 2",
+    ],
+)
+def test_a_message_that_does_not_fit_its_checksum_is_returned_as_damaged(tmp_path: Path, statement: str) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(number, body=b"%d" % number) for number in (1, 2, 3)]))
+    opened.store.close()
+    change(tmp_path, statement)
+    opened = Opened(tmp_path)
+    page = opened.read()
+    opened.store.close()
+    assert [(each.id, type(each) is Damaged) for each in page] == [(1, False), (2, True), (3, False)]
+    assert [each.body for each in page if type(each) is not Damaged] == [b"1", b"3"]
+
+
+def redefine_lane(folder: Path, old: str, new: str) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "bus.db")) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'lane'", (old, new))
+        connection.commit()
+
+
+def test_an_index_that_lacks_a_message_is_told_at_the_start(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(1), message(2)]))
+    opened.store.close()
+    redefine_lane(tmp_path, "due = 0", "due = 9")
+    change(tmp_path, "DELETE FROM message WHERE id = 2")
+    redefine_lane(tmp_path, "due = 9", "due = 0")
+    with pytest.raises(ConfigError, match=r"its indexes do not name the messages that it holds.*bus --repair"):
+        Opened(tmp_path)
+
+
+def test_an_index_that_names_one_message_in_the_place_of_another_stops_the_bus(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(number) for number in (5, 6, 7)]))
+    opened.store.close()
+    file = tmp_path / "bus.db"
+    entry = b"\x06\x04\x09\x01\x01\x04"  # of destination 1 and priority 4; then the message's number
+    assert file.read_bytes().count(entry + b"\x07") == 1
+    file.write_bytes(file.read_bytes().replace(entry + b"\x07", entry + b"\x05"))
+    opened = Opened(tmp_path)
+    error = opened.read()
+    opened.store.close()
+    assert isinstance(error, BusFailed)
+    assert "its index names message 5 behind message 6" in str(error)
+
+
+def test_a_page_whose_index_does_not_fit_stops_the_bus_and_names_file_and_command(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(1), message(2)]))
+    opened.store.close()
+    redefine_lane(tmp_path, "due = 0", "due = 9")
+    change(tmp_path, "UPDATE message SET id = 3 WHERE id = 2")  # the index does not hear of it
+    redefine_lane(tmp_path, "due = 9", "due = 0")
+    opened = Opened(tmp_path)
+    error = opened.read()
+    opened.store.close()
+    assert isinstance(error, BusFailed)
+    assert f"{tmp_path / 'bus.db'} is damaged" in str(error)
+    assert f"swarmage bus --repair --data {tmp_path}" in str(error)
+
+
+class DamagedStore(MemoryStore):
+    """Returns one of its messages as damaged."""
+
+    def read(self, page: Page, done: ReadDone) -> None:
+        def spoil(read: object) -> None:
+            assert isinstance(read, list)
+            done([self._spoilt(each) if each.body == b"bad" else each for each in read])
+
+        super().read(page, spoil)
+
+    @staticmethod
+    def _spoilt(each: object) -> Damaged:
+        spoilt = Damaged(each.id, each.destination, each.head, each.body, "its checksum does not fit")  # type: ignore[attr-defined]
+        spoilt.priority, spoilt.stored = each.priority, True  # type: ignore[attr-defined]
+        return spoilt
+
+
+@pytest.fixture
+def restarted() -> Callable[[list[bytes]], Bus]:
+    def restarted(bodies: list[bytes]) -> Bus:
+        bus = Bus(store=DamagedStore())
+        sender = bus.client()
+        for body in bodies:
+            sender.put("/queue/a", body)
+        bus.start()
+        return bus
+
+    return restarted
+
+
+def test_a_damaged_message_is_kept_aside_with_the_reason_and_told_of(
+    restarted: Callable[[list[bytes]], Bus], caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = restarted([b"1", b"bad", b"3"])
+    reader = bus.client()
+    with caplog.at_level(logging.ERROR):
+        reader.subscribe("/queue/a")
+    assert reader.bodies() == [b"1", b"3"]
+    assert [record.event for record in caplog.records] == ["message_damaged"]  # type: ignore[attr-defined]
+    reader.subscribe("/queue/DLQ.damaged", "2")
+    aside = reader.take()
+    assert aside.headers["original-destination"] == "/queue/a"
+    assert aside.headers["reason"] == "its checksum does not fit"
+    assert aside.body.endswith(b"\n\nbad")
+    assert bus.store.messages == {}  # type: ignore[attr-defined]
+
+
+def test_who_browses_does_not_see_a_damaged_message_and_does_not_take_it(
+    restarted: Callable[[list[bytes]], Bus],
+) -> None:
+    bus = restarted([b"1", b"bad"])
+    browser = bus.client()
+    browser.subscribe("/queue/a", browser="true")
+    assert browser.take().body == b"1"
+    assert browser.take().headers["browser"] == "end"
+    assert len(bus.store.messages) == 2  # type: ignore[attr-defined]
