@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import sqlite3
 from collections import deque
@@ -44,7 +45,7 @@ class Table:
         self._rows.write(batch)
 
     def read(self, page: Page) -> list[Message]:
-        return self._rows.read(page)
+        return self._rows.reading(page)(self._connection)
 
     def content(self) -> dict[Key, int]:
         held = "SELECT head, count, name FROM message JOIN destination ON destination = destination.id"
@@ -92,11 +93,13 @@ class Disk:
         answers: of jobs that are done, not heard by the bus yet.
     """
 
-    def __init__(self, table: Table | Shelf, arrived: Callable[[list[Key]], None]) -> None:
+    def __init__(self, table: Table | Shelf, arrived: Callable[[list[Key]], None], rng: random.Random) -> None:
         self.now: dict[Key, int] = {}
         self.ever: set[Key] = set()
         self.jobs: deque[Callable[[], None]] = deque()
         self.answers: deque[Callable[[], None]] = deque()
+        self._pages: list[Callable[[], None]] = []
+        self._rng = rng
         self._table = table
         self._arrived = arrived
         self._names: dict[int, Key] = {}
@@ -124,11 +127,18 @@ class Disk:
 
     def answer(self) -> None:
         """Let the bus hear of a job that is done."""
-        self.answers.popleft()()
+        # A page is read beside the writing: what is written after it was asked for may be heard of before it.
+        written = [answer for answer in self.answers if answer not in self._pages]
+        answer = written[0] if written and self._rng.random() < 0.5 else self.answers[0]
+        self.answers.remove(answer)
+        if answer in self._pages:
+            self._pages.remove(answer)
+        answer()
 
     def crash(self) -> None:
         self.jobs.clear()
         self.answers.clear()
+        self._pages.clear()
 
     def check(self) -> None:
         """What was written must be what is read: neither more nor less, whatever the statements are."""
@@ -165,4 +175,6 @@ class Disk:
 
     def _read(self, page: Page, done: Read) -> None:
         read = self._table.fetch(page) if isinstance(self._table, Shelf) else self._table.read(page)
-        self.answers.append(partial(done, read))
+        answer = partial(done, read)
+        self._pages.append(answer)
+        self.answers.append(answer)

@@ -167,13 +167,14 @@ class Model:
         crashes: of the bus, when anything is counted anew.
         deliveries: how many may fail before a message is buried, 0 for any number.
         narrow: whether so few messages may be parked that the queue has to wait for a busy owner of a group.
+        paged: whether queues read on in the store; what is parked for a group's owner may pass what is not read yet.
         grouped: deliveries of messages that had a group.
         buried: messages that became dead letters.
     """
 
     def __init__(self, wall_ms: Callable[[], float]) -> None:
         self.deliveries = 0
-        self.narrow = False
+        self.narrow = self.paged = False
         self.grouped = self.buried = 0
         self._takers: defaultdict[str, list[Taker]] = defaultdict(list)
         self._owners: dict[tuple[str, str], Taker] = {}
@@ -322,7 +323,8 @@ class Model:
         for queue, handed in self._handed.items():
             left = [copy for copy in self._live[queue].values() if copy.place is Place.WAITING and self._ready(copy)]
             if not self.narrow:
-                self._check_order(handed, [copy for copy in left if not copy.group])
+                compared = [copy for copy in handed if not (copy.group and self.paged)]
+                self._check_order(compared, [copy for copy in left if not copy.group])
             for kind in {self._kind(copy) for copy in handed if copy.group}:
                 same = [[copy for copy in copies if self._kind(copy) == kind] for copies in (handed, left)]
                 self._check_order(*same)
@@ -333,7 +335,7 @@ class Model:
         return copy.group, copy.priority if self.narrow else 0
 
     def _check_order(self, handed: list[Copy], left: list[Copy]) -> None:
-        if left:
+        if left and handed:
             last, first = max(handed, key=lambda copy: copy.turn), min(left, key=lambda copy: copy.turn)
             assert last.turn < first.turn, f"{last} was delivered, and {first} was not"
 

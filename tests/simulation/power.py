@@ -126,6 +126,7 @@ class Connection:
 
     def __init__(self, path: Path, disk: Disk, checkpoint_pages: int | None = None) -> None:
         self._connection = apsw.Connection(str(path), vfs=disk.name)
+        self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # this disk has no memory that connections share
         self._checkpoint_pages = checkpoint_pages
         self.text_factory: object = str
 

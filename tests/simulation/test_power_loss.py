@@ -128,7 +128,7 @@ def find(image: dict[str, bytes], folder: Path, durability: str) -> Content:
         loaded = rows.load()
         messages = list(loaded.messages)
         for (destination, priority), count in loaded.backlog.items():
-            page = rows.read(Page(destination, priority, 0, _MOST, _MOST))
+            page = rows.reading(Page(destination, priority, 0, _MOST, _MOST))(connection)
             assert len(page) == count
             messages += page
     noted = loaded.noted

@@ -59,7 +59,7 @@ class World:
         self._clock = ManualClock()
         self._trace: deque[tuple[object, ...]] = deque(maxlen=_LONGEST_TRACE)
         self.model = Model(self.wall_ms)
-        self._disk = self.model.disk = Disk(Table() if rng.random() < 0.7 else Shelf(), self.model.arrives)
+        self._disk = self.model.disk = Disk(Table() if rng.random() < 0.7 else Shelf(), self.model.arrives, rng)
         self.model.deliveries = rng.choice([0, 0, 1, 2, 4])
         deliveries = (("/queue/", self.model.deliveries),) if self.model.deliveries else ()
         output = rng.choice([200, 2_000, 256 * 1024])
@@ -68,6 +68,7 @@ class World:
         self._parked = rng.choice([1, 2, 5]) if self.model.narrow else 1_000
         self.grouped = rng.choice([0.0, 0.2, 0.6, 1.0])
         self._head = rng.choice(_SMALL_HEADS) if rng.random() < 0.6 else None
+        self.model.paged = self._head is not None
         self._links: list[Link] = []
         self._connections = self._buses = 0
         self.queues = rng.randrange(1, 4)

@@ -13,7 +13,7 @@ from swarmage.broker.storage import sqlite_notes
 from swarmage.broker.storage.checksum import salt_of
 from swarmage.broker.storage.notes import DURABLE, ClockRow, DurableRow
 from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, as_damage, cannot_open, is_damage
-from swarmage.broker.storage.sqlite_file import connect, definitions, expected_definitions, lock
+from swarmage.broker.storage.sqlite_file import alone, connect, definitions, expected_definitions, lock
 from swarmage.broker.storage.sqlite_row import COLUMNS, fits
 from swarmage.broker.storage.sqlite_rows import VERSION
 from swarmage.broker.storage.wal import lost_commits
@@ -38,7 +38,7 @@ def report(path: Path) -> dict[str, Any]:
     try:
         if lost > 1:  # SQLite would delete the log, which the repair needs
             raise Damage(f"{lost} commits in its log {path.name}-wal cannot be read")
-        with contextlib.closing(connect(path)) as connection:
+        with alone(path), contextlib.closing(connect(path)) as connection:
             lock(connection)
             _look(connection, found, problems, queues)
     except FAILURES as error:

@@ -19,7 +19,7 @@ from swarmage.broker.storage.migration import sync
 from swarmage.broker.storage.notes import DURABLE, Notes
 from swarmage.broker.storage.salvage import salvage
 from swarmage.broker.storage.sqlite_damage import FAILURES, cannot_open
-from swarmage.broker.storage.sqlite_file import open_file
+from swarmage.broker.storage.sqlite_file import alone, open_file
 from swarmage.broker.storage.sqlite_row import Row, as_message, fits
 from swarmage.broker.storage.sqlite_rows import Rows
 from swarmage.broker.storage.store import Batch
@@ -65,19 +65,24 @@ def repair(path: Path, clock: Clock = SYSTEM_CLOCK) -> Saved:
     saved = Saved(path.with_name(f"{path.name}.damaged-{date}"), lost_commits=lost_commits(path))
     fresh = path.with_name(f"{path.name}.repaired")
     try:
-        _keep(path, saved.kept)
-        for name in (fresh, fresh.with_name(fresh.name + "-wal")):
-            name.unlink(missing_ok=True)
-        with contextlib.closing(open_file(fresh)) as connection:
-            _fill(connection, path, saved)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        for suffix in ("-wal", "-shm"):  # whose frames would be taken for the new file's
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        fresh.replace(path)
-        sync(path.parent)
+        with alone(path):
+            _renew(path, fresh, saved)
     except FAILURES as error:
         raise cannot_open(path, error) from error
     return saved
+
+
+def _renew(path: Path, fresh: Path, saved: Saved) -> None:
+    _keep(path, saved.kept)
+    for name in (fresh, fresh.with_name(fresh.name + "-wal")):
+        name.unlink(missing_ok=True)
+    with contextlib.closing(open_file(fresh)) as connection:
+        _fill(connection, path, saved)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    for suffix in ("-wal", "-shm"):  # whose frames would be taken for the new file's
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    fresh.replace(path)
+    sync(path.parent)
 
 
 def _keep(path: Path, kept: Path) -> None:
@@ -160,7 +165,7 @@ def compact(path: Path) -> tuple[int, int]:
     if not path.exists():
         raise ConfigError(f"there is no {path.name} in {path.parent}; name the bus's folder with --data")
     try:
-        with contextlib.closing(open_file(path)) as connection:
+        with alone(path), contextlib.closing(open_file(path)) as connection:
             Rows(connection).load()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             before = path.stat().st_size

@@ -54,12 +54,17 @@ def _code(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def in_use(path: Path) -> ConfigError:
+    """Say that there is another bus on the file."""
+    return ConfigError(f"{path} is in use by another bus; stop that one or give this one another folder")
+
+
 def cannot_open(path: Path, error: Exception) -> ConfigError:
     """Explain why the file cannot be opened."""
     if isinstance(error, ConfigError):
         return error
     if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY:
-        return ConfigError(f"{path} is in use by another bus; stop that one or give this one another folder")
+        return in_use(path)
     if is_damage(error):
         return ConfigError(f"{path} is damaged or no file of the bus ({error}); run: {repair_command(path)}")
     return ConfigError(f"{path} cannot be opened: {error}")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from swarmage.broker.events import event
 from swarmage.broker.storage.migration import migrate
-from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, as_damage
+from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, as_damage, in_use
 from swarmage.broker.storage.sqlite_rows import SCHEMA, VERSION
 from swarmage.broker.storage.wal import lost_commits
 from swarmage.errors import ConfigError
@@ -35,8 +36,33 @@ Connect = Callable[[Path], sqlite3.Connection]
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection that waits for nobody."""
-    return sqlite3.connect(path, isolation_level=None, timeout=0)
+    """Open a connection that waits for nobody, and that shuts every other process out from its first statement on.
+
+    Connections of this process may be used beside it, and from any thread, one at a time.
+    """
+    # SQLite's own way for that: "unix-excl" in https://www.sqlite.org/vfs.html; the log's index stays in this process.
+    uri = f"{path.absolute().as_uri()}?vfs=unix-excl"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0, check_same_thread=False)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep every other bus off the file, those of this process too, for which SQLite has no lock.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # where folders cannot be locked, other processes are kept off by SQLite
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise in_use(path) from error
+        yield
+    finally:
+        os.close(folder)
 
 
 def open_file(path: Path, durability: str = "disk", connecting: Connect = connect) -> sqlite3.Connection:
@@ -67,11 +93,15 @@ def open_file(path: Path, durability: str = "disk", connecting: Connect = connec
 
 def lock(connection: sqlite3.Connection) -> None:
     """Keep every other process out, and take text as it is; what does not fit shows in checksums."""
-    connection.text_factory = lambda text: text.decode(errors="replace")
-    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    take_any_text(connection)
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     connection.execute("COMMIT")
+
+
+def take_any_text(connection: sqlite3.Connection) -> None:
+    """Read text that is no text any more without an error."""
+    connection.text_factory = lambda text: text.decode(errors="replace")
 
 
 def _check_log(path: Path, *, sure: bool) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from functools import partial
 
 from swarmage.broker.queues.message import Message
 from swarmage.broker.storage import sqlite_notes
 from swarmage.broker.storage.checksum import checksum, salt_of
 from swarmage.broker.storage.notes import DURABLE
 from swarmage.broker.storage.sqlite_damage import Damage
-from swarmage.broker.storage.sqlite_page import read_at_once, read_singly
+from swarmage.broker.storage.sqlite_page import read
+from swarmage.broker.storage.sqlite_reader import Reading
 from swarmage.broker.storage.sqlite_row import COLUMNS, Row, checked
 from swarmage.broker.storage.store import Batch, Loaded, Page
 
@@ -95,26 +97,15 @@ class Rows:
             noted=noted,
         )
 
-    def read(self, page: Page) -> list[Message]:
-        """Return the messages of a page; what is not as it was written, as `Damaged`.
+    def reading(self, page: Page) -> Reading:
+        """Return what reads a page, as it is when that is called; what is not as it was written, as `Damaged`.
 
-        Raises:
-            Damage: the page holds what does not belong there, or lacks what does.
+        It raises `Damage` when the page holds what does not belong there, or lacks what does.
         """
         number = self._numbers.get(page.destination)
         if number is None:
-            return []
-        salt = self._salts[page.destination]
-        try:
-            messages = read_at_once(self._connection, page, number, salt)
-        except (TypeError, ValueError):  # a value is not of the kind that was written
-            messages = None
-        except sqlite3.OperationalError as error:
-            # JSON in SQL complains of such values too, and that has no code of its own.
-            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
-                raise
-            messages = None
-        return read_singly(self._connection, page, number, salt) if messages is None else messages
+            return lambda _: []
+        return partial(read, page=page, number=number, salt=self._salts[page.destination])
 
     def _checked(self, row: Row, name: str) -> Message:
         return checked(row, name, self._salts[name])

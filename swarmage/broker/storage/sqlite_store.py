@@ -15,7 +15,17 @@ from queue import SimpleQueue
 
 from swarmage.broker.storage.reserve import BYTES, Reserve
 from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, StoreFull, cannot_go_on, cannot_open, is_full
-from swarmage.broker.storage.sqlite_file import FILE_NAME, LOG_PAGES, MOST_STARTS, Connect, connect, open_file
+from swarmage.broker.storage.sqlite_file import (
+    FILE_NAME,
+    LOG_PAGES,
+    MOST_STARTS,
+    Connect,
+    alone,
+    connect,
+    open_file,
+    take_any_text,
+)
+from swarmage.broker.storage.sqlite_reader import Reader
 from swarmage.broker.storage.sqlite_rows import Rows
 from swarmage.broker.storage.store import Batch, Done, Loaded, Page, Read
 from swarmage.errors import ConfigError
@@ -24,12 +34,14 @@ CLOSE_SECONDS = 10.0
 """How long `SqliteStore.close` waits for a disk that does not answer."""
 
 _NUMBERS_A_RUN = 1 << 40
+_PAGE_SECONDS = 5  # who empties the log waits so long for a page that is being read
 
 
 class SqliteStore:
     """Keeps messages in ``DIR/bus.db``.
 
-    The connection belongs to the writer thread alone. ``hand_over`` runs a call in the thread of the event loop.
+    The connection belongs to the writer thread alone; pages of long queues have another one, and a thread to read them.
+    ``hand_over`` runs a call in the thread of the event loop.
     """
 
     def __init__(
@@ -58,6 +70,7 @@ class SqliteStore:
         self._jobs: SimpleQueue[Callable[[Rows], bool] | None] = SimpleQueue()
         self._loaded: SimpleQueue[Loaded | Exception] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bus-store", daemon=True)
+        self._reader = Reader(self._connect_once_more, hand_over, partial(cannot_go_on, self.path, "read"), FAILURES)
 
     def load(self) -> Loaded:
         """Open the file, creating it with its folder where there is none.
@@ -79,7 +92,7 @@ class SqliteStore:
         self._jobs.put(partial(self._write if batch else self._make_room, batch, done))
 
     def read(self, page: Page, done: Read) -> None:
-        """Have the writer thread read the page when it has written what was submitted before."""
+        """Have the page read as it is when what was submitted before is written."""
         self._jobs.put(partial(self._read, page, done))
 
     def close(self) -> None:
@@ -89,17 +102,26 @@ class SqliteStore:
             self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
-        try:
-            connection, loaded = self._open()
-        except Exception as error:  # noqa: BLE001 - whoever called load() waits for an answer
-            known = isinstance(error, (*FAILURES, ConfigError))
-            self._loaded.put(cannot_open(self.path, error) if known else error)
-            return
-        self._loaded.put(loaded)
-        del loaded  # the backlog belongs to the queues; this frame lives as long as the bus
+        refused: Exception | None = None
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(alone(self.path))
+                connection, loaded = self._open()
+            except Exception as error:  # noqa: BLE001 - whoever called load() waits for an answer
+                refused = error
+            else:
+                self._loaded.put(loaded)
+                del loaded  # the backlog belongs to the queues; this frame lives as long as the bus
+                self._serve(connection)
+        if refused is not None:  # only now, when the folder is free again
+            known = isinstance(refused, (*FAILURES, ConfigError))
+            self._loaded.put(cannot_open(self.path, refused) if known else refused)
+
+    def _serve(self, connection: sqlite3.Connection) -> None:
         rows = Rows(connection)
         while (job := self._jobs.get()) is not None and job(rows):
             pass
+        self._reader.close(CLOSE_SECONDS)
         with contextlib.suppress(sqlite3.Error):  # what is left in the log, the next start carries over
             connection.close()
 
@@ -132,12 +154,12 @@ class SqliteStore:
     def _carry_over(self) -> bool:
         """Empty the log into the file, which gives its room back; return whether there was room for that."""
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             if not is_full(error):
                 raise
             return False
-        return True
+        return not busy
 
     def _make_room(self, _: Batch, done: Done, rows: Rows) -> bool:
         try:
@@ -157,11 +179,18 @@ class SqliteStore:
 
     def _read(self, page: Page, done: Read, rows: Rows) -> bool:
         try:
-            self._hand_over(partial(done, rows.read(page)))
+            reading = rows.reading(page)
+            if not self._reader.take(reading, done):
+                self._hand_over(partial(done, reading(self._connection)))
         except FAILURES as error:
             self._hand_over(partial(done, cannot_go_on(self.path, "read", error)))
             return False
         return True
+
+    def _connect_once_more(self) -> sqlite3.Connection:
+        connection = self._connecting(self.path)
+        take_any_text(connection)
+        return connection
 
     def _open(self) -> tuple[sqlite3.Connection, Loaded]:
         connection = open_file(self.path, self._durability, self._connecting)
@@ -170,6 +199,7 @@ class SqliteStore:
             self._reserve.make()
             page = connection.execute("PRAGMA page_size").fetchone()[0]
             # What the log holds must fit into what is free when the reserve is given up.
+            connection.execute(f"PRAGMA busy_timeout={_PAGE_SECONDS * 1000}")
             connection.execute(f"PRAGMA wal_autocheckpoint={min(LOG_PAGES, max(1, self._reserve.bytes // 2 // page))}")
             return connection, self._prepare(connection)
         except BaseException:  # raised again: nobody else will close what was opened here

@@ -85,7 +85,7 @@ def read_all(path: Path) -> Read:
         pages = [loaded.messages]
         for (name, priority), count in loaded.backlog.items():
             after, there = 0, 0
-            while page := rows.read(Page(name, priority, after, 16, 1 << 20)):
+            while page := rows.reading(Page(name, priority, after, 16, 1 << 20))(connection):
                 pages.append(page)
                 after = page[-1].id
                 there += len(page)

@@ -150,7 +150,7 @@ def test_a_batch_that_finds_the_disk_full_leaves_nothing_and_deletes_go_on(tmp_p
     factory = small(60)
 
     def connecting(path: Path) -> sqlite3.Connection:
-        return sqlite3.connect(path, isolation_level=None, timeout=0, factory=factory)
+        return sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False, factory=factory)
 
     opened = Opened(tmp_path, connecting=connecting, reserve_bytes=1 << 20)
     assert (tmp_path / "reserve").stat().st_size == 1 << 20
@@ -221,7 +221,10 @@ def test_any_other_failure_of_the_disk_ends_the_store_and_is_never_tried_again(t
 
     armed: list[bool] = []
     opened = Opened(
-        tmp_path, connecting=lambda path: sqlite3.connect(path, isolation_level=None, timeout=0, factory=Failing)
+        tmp_path,
+        connecting=lambda path: sqlite3.connect(
+            path, isolation_level=None, timeout=0, check_same_thread=False, factory=Failing
+        ),
     )
     armed.append(True)
     error = opened.write(batch([message(1)]))

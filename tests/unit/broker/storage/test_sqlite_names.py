@@ -30,7 +30,7 @@ def test_destinations_that_nothing_goes_to_are_forgotten_while_the_bus_runs(tmp_
     assert most <= 1_200
     rows.write(batch([message(20_000, "/queue/kept1"), message(20_001, "/queue/once100")]))
     for name, numbers in (("kept1", [1, 20_000]), ("kept50", [50]), ("once100", [20_001])):
-        assert [each.id for each in rows.read(Page(f"/queue/{name}", 4, 0, 100, 1 << 20))] == numbers
+        assert [each.id for each in rows.reading(Page(f"/queue/{name}", 4, 0, 100, 1 << 20))(connection)] == numbers
     [held] = rows.load().messages
     assert held.destination == "/queue/delayed"
     connection.close()
@@ -49,6 +49,6 @@ def test_destinations_are_known_again_when_a_batch_that_forgot_some_has_no_room(
         rows.write(batch([message(5, "/queue/5")]))
     rows.roll_back()
     rows.write(batch([message(number + 10, f"/queue/{number}") for number in range(1, 6)]))
-    assert [each.id for each in rows.read(Page("/queue/5", 4, 0, 100, 1 << 20))] == [5, 15]
-    assert [each.id for each in rows.read(Page("/queue/1", 4, 0, 100, 1 << 20))] == [11]
+    assert [each.id for each in rows.reading(Page("/queue/5", 4, 0, 100, 1 << 20))(connection)] == [5, 15]
+    assert [each.id for each in rows.reading(Page("/queue/1", 4, 0, 100, 1 << 20))(connection)] == [11]
     connection.close()

@@ -98,7 +98,10 @@ def test_a_page_begins_behind_a_number_and_has_a_size(reopen: Callable[[], Opene
     assert [(m.id, m.body, m.head, m.stored) for m in page] == [
         (n, bodies[n - 1], b"destination:/queue/a\n\n", True) for n in range(11, 31)
     ]
-    assert [m.id for m in opened.read(after=10, most_bytes=100)] == [11, 12]
+    sizes = [22 + 3 * n for n in range(1, 100)]
+    for count in range(1, 60):  # those behind the first are larger than it, so fewer fit than it tells
+        for most_bytes in (sum(sizes[10 : 10 + count]), sum(sizes[10 : 11 + count]) - 1):
+            assert [m.id for m in opened.read(after=10, most_bytes=most_bytes)] == [*range(11, 11 + count)]
     assert [m.id for m in opened.read(after=98, most_bytes=1)] == [99]  # never nothing while there is one
     assert opened.read(after=99) == []
     assert opened.read(destination="/queue/nobody") == []
