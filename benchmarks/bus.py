@@ -28,7 +28,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import bus_backlog, bus_connections, bus_latency, bus_plot, bus_rates, bus_report
+from benchmarks import bus_backlog, bus_connections, bus_latency, bus_plot, bus_rates, bus_report, disk_latency
 from benchmarks.bus_report import Sample
 from benchmarks.rabbitmq import RabbitMQ, find
 from benchmarks.servers import Embedded, Server
@@ -67,6 +67,7 @@ def rates(makers: Sequence[Maker], plan: Plan) -> Iterator[Sample]:
                         yield replace(sample, run=run)
             for server in _in_turn(servers, run):
                 yield replace(bus_latency.ask(server, plan.rate, plan.seconds), run=run)
+            yield replace(disk_latency.ask(servers[0].data, plan.rate, plan.seconds), run=run)
 
 
 def backlog(makers: Sequence[Maker], plan: Plan) -> Iterator[Sample]:
@@ -95,7 +96,7 @@ def _in_turn(things: Sequence[T], turn: int) -> Sequence[T]:
 
 def _steps(plan: Plan, servers: int, *, waiting: bool, idle: bool) -> int:
     if not (waiting or idle):
-        return plan.runs * servers * (len(BODIES) * len(bus_rates.QUESTIONS) + 1)
+        return plan.runs * (servers * (len(BODIES) * len(bus_rates.QUESTIONS) + 1) + 1)
     return plan.runs * servers * (len(plan.backlogs) * waiting + len(plan.connections) * idle)
 
 
