@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from swarmage.cli.arguments import parse_arguments
+from swarmage.cli.task_options import task_options
 from swarmage.cli.text import as_json
 from swarmage.client.client import Client
 from swarmage.client.heard import Progress
@@ -46,8 +47,7 @@ class WithNegativeNumbers(click.Command):
 @click.argument("task_class", metavar="CLASS")
 @click.argument("words", nargs=-1, metavar="[ARG]... [NAME=VALUE]...")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
-@click.option("--delay", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Seconds before it may begin.")
-@click.option("--priority", type=click.IntRange(0, 9), metavar="N", help="0 to 9, higher first; 4 by default.")
+@task_options
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -60,22 +60,23 @@ def send(
     words: tuple[str, ...],
     *,
     wait: bool,
-    delay: float,
-    priority: int | None,
     timeout: float | None,
     json_wanted: bool,
+    settings: Mapping[str, Any],
 ) -> None:
     """Insert a task of the task class CLASS and print its id, or with --wait its result.
 
     An argument is JSON, else a string. NAME=VALUE is an argument by name when NAME is a Python identifier; a string
-    that looks like one is written as JSON: '"a=b"'. Exit codes: 1 the task failed, 3 no bus, 4 no result in time.
+    that looks like one is written as JSON: '"a=b"'. What the ability says of retries holds where no option says
+    otherwise. Exit codes: 1 the task failed, 3 no bus, 4 no result in time.
 
     \b
     Example:
       swarmage send text.count README.md words=true --wait --timeout 30
+      swarmage send text.count README.md --retries 0 --deadline 60
     """
     args, kwargs = parse_arguments([word.removeprefix(_SHIELD) for word in words])
-    task = Task(task_class=task_class, args=args, kwargs=kwargs, delay=delay, priority=priority)
+    task = Task(task_class=task_class, args=args, kwargs=kwargs, **settings)
     with Client(timeout=INSERT_SECONDS if wait or timeout is None else timeout) as client:
         reply = client.insert_task(task, reply=wait)
         if not wait:

@@ -16,6 +16,7 @@ from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
 from swarmage.drone.local_task import LocalTask
 from swarmage.drone.messages import CANCELLATION
+from swarmage.drone.names import check_names
 from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import add
 from swarmage.drone.telling import Telling
@@ -35,6 +36,7 @@ class Performing(Telling):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        check_names(cls)
         if type(cls.most_local) is not int or cls.most_local < 1:
             raise AbilityError(f"{cls.__qualname__}.most_local must be 1 or more, not {cls.most_local!r}")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from processes import DEADLINE, WORKERS, Home, Run, Start, Started
 
+from swarmage import Client
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -55,3 +57,17 @@ def fifo(tmp_path: Path) -> Path:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
+
+
+@pytest.fixture
+def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A client of the swarm, patient enough for a bus that is being started again."""
+    monkeypatch.setenv("SWARMAGE_HOME", str(home.folder))
+    with Client(home.url, timeout=20.0) as client:
+        yield client
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """The file in which tasks write down that they were performed."""
+    return tmp_path / "ledger"

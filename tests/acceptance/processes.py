@@ -164,3 +164,24 @@ def tasks_left(client: Client) -> int:
         for queue in client.status()["queues"]
         if queue["task_class"]
     )
+
+
+def parents() -> dict[int, int]:
+    """Return the parent of each process there is."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def forkserver(drone: int) -> int:
+    return next(pid for pid, parent in parents().items() if parent == drone)
+
+
+def boxes(drone: int) -> list[int]:
+    """Return the processes of a drone's workers."""
+    there = parents()
+    return [pid for pid, parent in there.items() if there.get(parent) == drone]

@@ -5,32 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Home, Start, eventually
+from processes import Start, drone_pids, eventually, written
 
 from swarmage import Client
 
 pytestmark = pytest.mark.acceptance
 
 TASKS = 1000
-
-
-@pytest.fixture
-def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setenv("SWARMAGE_HOME", str(home.folder))
-    with Client(home.url, timeout=20.0) as client:
-        yield client
-
-
-def written(ledger: Path) -> Counter[str]:
-    return Counter(ledger.read_text().splitlines()) if ledger.exists() else Counter()
-
-
-def drone_pids(client: Client) -> list[int]:
-    return [drone["pid"] for drone in client.status()["drones"]]
 
 
 def test_killing_a_drone_in_the_middle_of_a_thousand_coroutines_loses_none(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
-from processes import Home, Run, Start
+from processes import DEADLINE, Home, Run, Start
 
 pytestmark = pytest.mark.acceptance
 
@@ -49,6 +55,14 @@ def test_a_failed_task_is_exit_code_1_and_a_dead_letter(run: Run) -> None:
     assert shown.returncode == 0
     assert "Traceback" in shown.stdout
     assert "\x1b" not in shown.stdout
+
+
+def test_a_task_is_sent_with_retries_and_a_deadline_of_its_own(run: Run) -> None:
+    assert run("send", "steps.fail", "again", "--retries", "2", "--backoff", "0", "--wait").returncode == 1
+    late = run("send", "steps.spin", "--deadline", "0.5", "--wait")
+    assert (late.returncode, late.stderr.partition(":")[2][:13]) == (1, " TaskTimeout:")
+    letters = json.loads(run("dead", "list", "--json").stdout)
+    assert {letter["task_class"]: letter["attempts"] for letter in letters} == {"steps.fail": 3, "steps.spin": 1}
 
 
 def test_a_dead_letter_is_retried_with_success(run: Run, tmp_path: Path) -> None:
@@ -96,3 +110,39 @@ def test_a_second_bus_on_the_same_port_or_data_is_refused(run: Run, home: Home) 
     second = run("bus", "--listen", "127.0.0.1:0")
     assert second.returncode == 2
     assert str(home.folder / "bus") in second.stderr
+
+
+@pytest.mark.parametrize("way", ["q", "ctrl-c"])
+def test_top_in_a_terminal_goes_on_until_it_is_ended(home: Home, way: str) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**home.environment, "TERM": "xterm"}
+    top = subprocess.Popen(
+        [sys.executable, "-m", "swarmage", "top"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    seen, twice = b"", threading.Event()
+
+    def read() -> None:
+        nonlocal seen
+        try:
+            while data := os.read(ours, 4096):
+                seen += data
+                if b"messages/s in" in seen:  # which only a second look can tell
+                    twice.set()
+        except OSError:
+            return  # the terminal is gone with who used it
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        assert twice.wait(DEADLINE), seen
+        if way == "q":
+            os.write(ours, b"q")
+        else:
+            top.send_signal(signal.SIGINT)
+        assert top.wait(DEADLINE) == (0 if way == "q" else 130)
+    finally:
+        top.kill()
+        top.wait()
+        reader.join(DEADLINE)
+        os.close(ours)

@@ -6,11 +6,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Home, Start, Started, drone_pids, eventually, is_gone, tasks_left, written
+from processes import Start, Started, boxes, drone_pids, eventually, forkserver, is_gone, tasks_left, written
 
 from swarmage import Client
 
@@ -19,44 +18,11 @@ pytestmark = pytest.mark.acceptance
 TASKS = 600
 
 
-@pytest.fixture
-def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setenv("SWARMAGE_HOME", str(home.folder))
-    with Client(home.url, timeout=20.0) as client:
-        yield client
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    return tmp_path / "ledger"
-
-
 def up(start: Start, client: Client, processes: int) -> Started:
     process = start("up", "boxes", "-p", str(processes))
     process.wait_for_line("^ready")
     eventually(lambda: len(drone_pids(client)) == processes)
     return process
-
-
-def parents() -> dict[int, int]:
-    """Return the parent of each process there is."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
-def forkserver(drone: int) -> int:
-    return next(pid for pid, parent in parents().items() if parent == drone)
-
-
-def boxes(drone: int) -> list[int]:
-    """Return the processes of a drone's workers."""
-    there = parents()
-    return [pid for pid, parent in there.items() if there.get(parent) == drone]
 
 
 def kill_somebody(client: Client, rng: random.Random, who: str) -> None:

@@ -7,29 +7,17 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import Home, Start, Started, drone_pids, eventually, tasks_left, written
+from processes import Start, Started, drone_pids, eventually, tasks_left, written
 
 from swarmage import Client, SwarmageError, Task
 
 pytestmark = pytest.mark.acceptance
 
 TASKS = 1000
-
-
-@pytest.fixture
-def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setenv("SWARMAGE_HOME", str(home.folder))
-    with Client(home.url, timeout=20.0) as client:
-        yield client
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    return tmp_path / "ledger"
 
 
 def up(start: Start, client: Client, processes: int) -> Started:
@@ -187,4 +175,4 @@ def test_no_task_waits_behind_a_busy_worker_while_another_drone_is_idle(
         eventually(lambda: tasks_left(client) == 0, 60)
     replies = client.insert_many("ledger.meet", [(str(tmp_path / "meeting"), 8)] * 8)
     for reply in replies:
-        reply.result(20)
+        reply.result(60)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from actors import web
-from swarmage import Client
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEADLINE = 30.0
@@ -102,14 +101,14 @@ def nobody() -> Callable[[], str]:
 
 
 @pytest.fixture(scope="session")
-def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Run `swarmage up actors` and return its state folder; it ends in good order, or the tests fail."""
-    home = tmp_path_factory.mktemp("swarm") / "home"
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Run `swarmage up actors` and return the environment of who uses it; it ends in good order, or the tests fail."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SWARMAGE_")}
+    environment["SWARMAGE_HOME"] = str(tmp_path_factory.mktemp("up") / "home")
     process = subprocess.Popen(
         [sys.executable, "-m", "swarmage", "up", "actors"],
         cwd=ROOT,
-        env={**environment, "SWARMAGE_HOME": str(home)},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -127,20 +126,10 @@ def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     thread.start()
     try:
         assert ready.wait(DEADLINE), "swarmage up actors does not become ready"
-        yield home
+        yield environment
         process.terminate()
         assert process.wait(DEADLINE) == 0
     finally:
         process.kill()
         process.wait(DEADLINE)
         thread.join(DEADLINE)
-
-
-@pytest.fixture
-def client(swarm: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """Return a client of that swarm."""
-    for name in [name for name in os.environ if name.startswith("SWARMAGE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("SWARMAGE_HOME", str(swarm))
-    with Client() as client:
-        yield client

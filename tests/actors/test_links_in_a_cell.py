@@ -5,21 +5,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.links import Links
-from swarmage import Client, TaskFailed
+from swarmage import TaskFailed
+from swarmage.testing.swarm import Swarm
 
 if TYPE_CHECKING:
     from tests.actors.conftest import Site
 
-pytestmark = pytest.mark.acceptance
-
 LONG = 60.0
 
 
-def test_a_site_is_followed_and_its_broken_links_are_found(client: Client, site: Site) -> None:
+@pytest.fixture(autouse=True)
+def cell(swarm: Swarm) -> None:
+    swarm.start(Links)
+
+
+def test_a_site_is_followed_and_its_broken_links_are_found(swarm: Swarm, site: Site) -> None:
     site.page("/", *[f"/page/{number}" for number in range(40)])
     for number in range(40):
         site.page(f"/page/{number}", "/", f"/page/{number + 1}", f"/gone/{number % 3}")
-    report = client.insert(Links.site, site.url + "/", depth=2, limit=100).result(timeout=LONG)
+    report = swarm.insert(Links.site, site.url + "/", depth=2, limit=100).result(timeout=LONG)
     assert (report["pages"], report["checked"], report["ok"], report["complete"]) == (41, 45, 41, True)
     assert [link["url"].removeprefix(site.url) for link in report["broken"]] == [
         "/gone/0",
@@ -30,24 +34,24 @@ def test_a_site_is_followed_and_its_broken_links_are_found(client: Client, site:
     assert all(len(site.asked_for(f"/page/{number}")) == 1 for number in range(40))
 
 
-def test_one_page_is_checked(client: Client, site: Site) -> None:
+def test_one_page_is_checked(swarm: Swarm, site: Site) -> None:
     site.page("/", "/a", "/gone")
     site.page("/a")
-    report = client.insert("links.check", site.url).result(timeout=LONG)
+    report = swarm.insert("links.check", site.url).result(timeout=LONG)
     assert report["broken"] == [{"url": site.url + "/gone", "reason": "404 Not Found", "page": site.url + "/"}]
 
 
-def test_links_are_asked_for_at_the_same_time(client: Client, site: Site) -> None:
+def test_links_are_asked_for_at_the_same_time(swarm: Swarm, site: Site) -> None:
     """Four links that answer only when all four are asked for: one after the other, they would never end."""
     site.page("/", *[f"/{number}" for number in range(4)])
     asked = site.wait_for_all([f"/{number}" for number in range(4)])
     for number in range(4):
         site.page(f"/{number}")
-    report = client.insert(Links.check, site.url).result(timeout=LONG)
+    report = swarm.insert(Links.check, site.url).result(timeout=LONG)
     assert report["ok"] == 5
     assert asked.is_set()
 
 
-def test_something_else_than_the_web_is_refused(client: Client) -> None:
+def test_something_else_than_the_web_is_refused(swarm: Swarm) -> None:
     with pytest.raises(TaskFailed, match="not an http or https URL"):
-        client.insert(Links.check, "file:///etc/passwd").result(timeout=LONG)
+        swarm.insert(Links.check, "file:///etc/passwd").result(timeout=LONG)

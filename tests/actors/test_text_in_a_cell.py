@@ -14,12 +14,16 @@ import msgspec
 import pytest
 
 from actors.text import Census
-from swarmage import Client, Progress, TaskFailed
-
-pytestmark = pytest.mark.acceptance
+from swarmage import Progress, TaskFailed
+from swarmage.testing.swarm import Swarm
 
 LONG = 120.0
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "config-*")
+
+
+@pytest.fixture(autouse=True)
+def cell(swarm: Swarm) -> None:
+    swarm.start(Census)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +50,9 @@ def count_plainly(folder: Path) -> dict[str, Any]:
     return {"files": len(texts), "skipped": skipped, "lines": lines, "words": words.total(), "top": top}
 
 
-def test_a_census_of_the_standard_library_counts_what_a_plain_loop_counts(client: Client, library: Path) -> None:
+def test_a_census_of_the_standard_library_counts_what_a_plain_loop_counts(swarm: Swarm, library: Path) -> None:
     seen: list[Progress] = []
-    report = client.insert(Census.census, str(library)).result(timeout=LONG, progress=seen.append)
+    report = swarm.insert(Census.census, str(library)).result(timeout=LONG, progress=seen.append)
     expected = count_plainly(library)
     assert expected["files"] > 300
     assert expected["skipped"] > 0
@@ -57,10 +61,11 @@ def test_a_census_of_the_standard_library_counts_what_a_plain_loop_counts(client
     assert {progress.total for progress in seen} == {expected["files"] + expected["skipped"]}
 
 
-def test_the_command_line_prints_the_same(swarm: Path, library: Path) -> None:
+@pytest.mark.acceptance
+def test_the_command_line_prints_the_same(up: dict[str, str], library: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "swarmage", "send", "text.census", str(library / "json"), "--wait", "--json"],
-        env={**os.environ, "SWARMAGE_HOME": str(swarm)},
+        env=up,
         capture_output=True,
         check=True,
         timeout=LONG,
@@ -69,12 +74,12 @@ def test_the_command_line_prints_the_same(swarm: Path, library: Path) -> None:
     assert msgspec.json.decode(result.stdout)["result"] == {**expected, "top": [list(pair) for pair in expected["top"]]}
 
 
-def test_ten_thousand_files_are_one_task(client: Client, tmp_path: Path) -> None:
+def test_ten_thousand_files_are_one_task(swarm: Swarm, tmp_path: Path) -> None:
     for number in range(10_000):
         folder = tmp_path / str(number % 100)
         folder.mkdir(exist_ok=True)
         (folder / str(number)).write_bytes(b"one two\r\n" if number % 10 else b"\xff")
-    report = client.insert("text.census", str(tmp_path)).result(timeout=LONG)
+    report = swarm.insert("text.census", str(tmp_path)).result(timeout=LONG)
     assert report == {
         "files": 9000,
         "skipped": 1000,
@@ -84,15 +89,15 @@ def test_ten_thousand_files_are_one_task(client: Client, tmp_path: Path) -> None
     }
 
 
-def test_a_single_file_and_names_that_are_not_utf8_are_counted(client: Client, tmp_path: Path) -> None:
+def test_a_single_file_and_names_that_are_not_utf8_are_counted(swarm: Swarm, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     (tmp_path / name).write_bytes(b"one\n")
-    assert client.insert("text.census", str(tmp_path)).result(timeout=LONG)["lines"] == 1
+    assert swarm.insert("text.census", str(tmp_path)).result(timeout=LONG)["lines"] == 1
     (tmp_path / "plain").write_bytes(b"one\n")
-    assert client.insert("text.census", str(tmp_path / "plain")).result(timeout=LONG)["files"] == 1
+    assert swarm.insert("text.census", str(tmp_path / "plain")).result(timeout=LONG)["files"] == 1
 
 
-def test_a_path_that_is_not_there_fails_at_once_and_is_named(client: Client, tmp_path: Path) -> None:
+def test_a_path_that_is_not_there_fails_at_once_and_is_named(swarm: Swarm, tmp_path: Path) -> None:
     with pytest.raises(TaskFailed, match="nothing: no such file or folder on the machine of this drone") as failed:
-        client.insert(Census.census, str(tmp_path / "nothing")).result(timeout=LONG)
+        swarm.insert(Census.census, str(tmp_path / "nothing")).result(timeout=LONG)
     assert failed.value.kind == "FileNotFoundError"

@@ -6,7 +6,7 @@ import contextlib
 import random
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -184,35 +184,45 @@ class Doubter(Courier):
             self.doubts.remove(int(frame.headers["receipt-id"]))
 
 
+StartBus = Callable[[], Started]
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
 @pytest.fixture
-def buses(home: Home) -> Iterator[list[Started]]:
+def start(home: Home) -> Iterator[StartBus]:
+    """Start the bus; what it has on disk stays."""
     started: list[Started] = []
-    yield started
+
+    def start() -> Started:
+        started.append(Started(("bus",), home.environment))
+        started[-1].wait_for_line("^ready")
+        return started[-1]
+
+    yield start
     for bus in started:
         bus.clean_up()
 
 
-def test_a_message_that_transactions_move_is_in_one_place_however_often_the_bus_is_killed(
-    home: Home, buses: list[Started]
-) -> None:
-    def start() -> Started:
-        buses.append(Started(("bus",), home.environment))
-        buses[-1].wait_for_line("^ready")
-        return buses[-1]
+def start_again(bus: Started, start: StartBus) -> Started:
+    """Start the bus that was killed."""
+    assert bus.exit_code() == -signal.SIGKILL
+    return start()
 
+
+def test_a_message_that_transactions_move_is_in_one_place_however_often_the_bus_is_killed(
+    home: Home, start: StartBus
+) -> None:
     rng = random.Random(SEED)
     courier = Courier(home.url)
     bus = start()
     courier.begin()
     for _ in range(KILLS):
         courier.move(bus, rng.randrange(1, 400), rng)
-        assert bus.exit_code() == -signal.SIGKILL
-        bus = start()
+        bus = start_again(bus, start)
     found = courier.collect()
     replay = f"replay with SWARMAGE_SEED={SEED}"
     assert sorted(chain for chain, _ in found) == list(range(CHAINS)), replay
@@ -221,20 +231,14 @@ def test_a_message_that_transactions_move_is_in_one_place_however_often_the_bus_
 
 
 def test_a_durable_subscription_gets_each_message_once_however_often_the_bus_is_killed(
-    home: Home, buses: list[Started]
+    home: Home, start: StartBus
 ) -> None:
-    def start() -> Started:
-        buses.append(Started(("bus",), home.environment))
-        buses[-1].wait_for_line("^ready")
-        return buses[-1]
-
     rng = random.Random(SEED)
     sender = Doubter(home.url)
     bus = start()
     sender.found_durable()
     for _ in range(KILLS):
         sender.send(bus, rng.randrange(1, 3_000), rng)
-        assert bus.exit_code() == -signal.SIGKILL
-        bus = start()
+        bus = start_again(bus, start)
     found = sender.finish()
     assert sorted(found) == list(range(sender.numbers)), f"replay with SWARMAGE_SEED={SEED}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from swarmage import spread_queue
 from swarmage.errors import ConfigError, SwarmageError, TaskFailed
 from swarmage.spread_queue import Sender, Worker
 
@@ -138,7 +139,11 @@ def test_it_works_in_an_event_loop(sender: Sender, embedded_bus: EmbeddedBus) ->
     assert called.get() == threading.current_thread().name
 
 
-def test_a_loop_that_ends_with_a_callback_in_it_holds_up_nobody(sender: Sender, embedded_bus: EmbeddedBus) -> None:
+def test_a_loop_that_ends_with_a_callback_in_it_holds_up_nobody(
+    sender: Sender, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread_queue, "LOOK_SECONDS", 0.05)
+
     async def callback(*_: Any) -> None:
         await asyncio.Event().wait()
 

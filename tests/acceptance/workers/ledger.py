@@ -31,7 +31,7 @@ class Bookkeeper(Worker):
     def meet(self, path: str, count: int) -> None:
         """Go on only when so many have begun, which they can only at the same time."""
         self.line(path, self.task.id)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 50
         while len(Path(path).read_bytes().splitlines()) < count:
             if time.monotonic() > deadline:
                 raise TimeoutError("the others did not come")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import stomp
 
+from swarmage.broker.entrance import door
 from swarmage.broker.limits import Limits
 from swarmage.broker.server import BusServer
 from swarmage.broker.sessions.frames import Frame, FrameParser
@@ -178,7 +179,8 @@ def test_stomp_py_sends_receives_and_acknowledges(tmp_path: Path, version: str) 
     server.stop()
 
 
-def test_a_wrong_passcode_is_answered(tmp_path: Path) -> None:
+def test_a_wrong_passcode_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "FIRST_DELAY", 0.05)
     server = Running(None, {"worker": "secret"})
     with (client := Raw(server, "login:worker\npasscode:wrong\n")).socket:
         assert client.frame().command == "ERROR"

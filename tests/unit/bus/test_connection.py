@@ -10,6 +10,7 @@ from queue import SimpleQueue
 import pytest
 from stomp.transport import BaseTransport, Transport
 
+from swarmage.bus import connection
 from swarmage.bus.connection import HEART_BEAT, SILENCE, Connection
 from swarmage.bus.frames import Frame
 from swarmage.clock import SYSTEM_CLOCK
@@ -44,6 +45,11 @@ class Side:
     def close(self) -> None:
         self.connection.close()
         self._pool.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PROBE_SECONDS", 0.1)
 
 
 @pytest.fixture

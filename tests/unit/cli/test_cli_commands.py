@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from swarmage.cli.exit_codes import exit_code_of
 from swarmage.cli.main import COMMANDS
 from swarmage.cli.progress_bar import progress_bar
 from swarmage.client.heard import Progress
+from swarmage.task import Task
 
 from .fake_client import FakeClient, FakeLetter, run
 
@@ -94,6 +96,11 @@ def test_every_command_explains_itself_with_an_example(command: list[str]) -> No
         ["send", "some.thing", "--wiat"],
         ["send", "some.thing", "--priority", "11"],
         ["send", "some.thing", "--delay", "-1"],
+        ["send", "some.thing", "--retries", "-1"],
+        ["send", "some.thing", "--retries", "1.5"],
+        ["send", "some.thing", "--backoff", "-1"],
+        ["send", "some.thing", "--deadline", "0"],
+        ["send", "some.thing", "--expires", "soon"],
         ["send", "no good"],
         ["send", "some.thing", "a=1", "a=2"],
         ["drone"],
@@ -116,6 +123,30 @@ def test_send_inserts_the_task_and_prints_its_id_as_json(client: FakeClient) -> 
     assert (task.delay, task.priority) == (2.0, 7)
     assert client.replies_wanted == [False]
     assert json.loads(result.stdout) == {"id": task.id}
+
+
+def test_send_gives_the_task_the_policies_it_is_told(client: FakeClient) -> None:
+    before = time.time()
+    words = ["--retries", "0", "--backoff", ".5", "--deadline", "60", "--expires", "30", "--delay", "10"]
+    assert run("send", "some.thing", *words).exit_code == 0
+    [task] = client.tasks
+    assert (task.retries, task.backoff, task.expires, task.delay) == (0, 0.5, 30.0, 10.0)
+    assert task.deadline is not None
+    assert before + 60 <= task.deadline <= time.time() + 60
+
+
+def test_send_leaves_to_the_ability_what_it_is_not_told(client: FakeClient) -> None:
+    assert run("send", "some.thing").exit_code == 0
+    [task] = client.tasks
+    assert task == Task(task_class="some.thing", args=[], id=task.id)
+
+
+@pytest.mark.parametrize("option", ["--deadline", "--expires"])
+def test_a_task_that_could_never_begin_is_refused(client: FakeClient, option: str) -> None:
+    result = run("send", "some.thing", "--delay", "60", option, "60")
+    assert result.exit_code == 2
+    assert f"{option} 60 is over before --delay 60 is" in " ".join(result.output.split())
+    assert not client.tasks
 
 
 def test_send_takes_words_behind_two_dashes_as_they_are(client: FakeClient) -> None:

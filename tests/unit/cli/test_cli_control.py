@@ -2,12 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
-import threading
 from typing import Any
 
 import pytest
@@ -15,8 +9,6 @@ from rich.console import Console
 
 from swarmage.cli.top import render
 
-from ..conftest import EmbeddedBus
-from ..fakes import SECONDS
 from .fake_client import FakeClient, FakeLetter, run
 
 QUEUE = {"name": "q", "task_class": "some.thing", "waiting": 3, "in_flight": 1, "delayed": 0, "consumers": 1}
@@ -114,42 +106,6 @@ def test_top_without_a_terminal_prints_once(client: FakeClient) -> None:
     client.state |= {"queues": [QUEUE], "drones": [DRONE]}
     assert "some.thing" in run("top").stdout
     assert json.loads(run("top", "--json").stdout) == client.state
-
-
-@pytest.mark.parametrize("way", ["q", "ctrl-c"])
-def test_top_in_a_terminal_goes_on_until_it_is_ended(embedded_bus: EmbeddedBus, way: str) -> None:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "SWARMAGE_URL": embedded_bus.url, "TERM": "xterm"}
-    top = subprocess.Popen(
-        [sys.executable, "-m", "swarmage", "top"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    )
-    os.close(theirs)
-    seen, twice = b"", threading.Event()
-
-    def read() -> None:
-        nonlocal seen
-        try:
-            while data := os.read(ours, 4096):
-                seen += data
-                if b"messages/s in" in seen:  # which only a second look can tell
-                    twice.set()
-        except OSError:
-            return  # the terminal is gone with who used it
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        assert twice.wait(6 * SECONDS), seen
-        if way == "q":
-            os.write(ours, b"q")
-        else:
-            top.send_signal(signal.SIGINT)
-        assert top.wait(3 * SECONDS) == (0 if way == "q" else 130)
-    finally:
-        top.kill()
-        top.wait()
-        reader.join(SECONDS)
-        os.close(ours)
 
 
 def test_an_abbreviated_dead_letter_is_found_and_an_ambiguous_one_refused(client: FakeClient) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from swarmage.abilities import Ability, ability
+from swarmage.broker.entrance import door
 from swarmage.client import client as module
 from swarmage.client.client import Client
 from swarmage.errors import BusUnreachable, ConfigError, ConnectionLost, LoginRefused, NotEncodable, SwarmageError
@@ -165,7 +166,8 @@ def test_without_a_bus_an_insert_says_so_and_the_client_can_be_closed(home: Path
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_wrong_passcode_is_told_at_once(embedded_bus: EmbeddedBus) -> None:
+def test_a_wrong_passcode_is_told_at_once(embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "FIRST_DELAY", 0.05)
     address = embedded_bus.address
     with Client(hostname=address.host, port=address.port, login="ann", passcode="wr0ng") as client:
         with pytest.raises(LoginRefused) as caught:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import pykka
 import pytest
 
 from swarmage.abilities import ability
@@ -20,7 +19,6 @@ from swarmage.client.client import Client
 from swarmage.client.dead_letters import DeadLetters
 from swarmage.client.orders import read_standing
 from swarmage.drone.coroutines.async_worker import AsyncWorker
-from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import ConfigError, TaskCancelled, TaskFailed
 from swarmage.task import Task
@@ -28,30 +26,21 @@ from swarmage.wire.orders import Orders, write_orders
 
 from ..conftest import EmbeddedBus
 from ..fakes import SECONDS
-
-Start = Callable[..., pykka.ActorRef[Drone]]
+from .conftest import Start
 
 events: SimpleQueue[Any] = SimpleQueue()
 gate = threading.Event()
 
 
-@pytest.fixture
-def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
-    def begin(*workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
-        return Drone.start(workers=workers, url=embedded_bus.url, **settings)
-
-    yield begin
-    gate.set()
-    for ref in pykka.ActorRegistry.get_all():
-        ref.stop(timeout=SECONDS)
-
-
 @pytest.fixture(autouse=True)
-def _fresh() -> None:
+def _fresh(start: Start) -> Iterator[None]:
+    """Close the gate for each test, and open it before its drones stop."""
     gate.clear()
     with contextlib.suppress(Empty):
         while True:
             events.get_nowait()
+    yield
+    gate.set()
 
 
 class Steps(Worker):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import pykka
 import pytest
 
 from swarmage.abilities import ability
 from swarmage.client.client import Client
 from swarmage.client.dead_letters import DeadLetters
-from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, Discard, Reject, Retry, TaskFailed, TreeTooLarge
 from swarmage.task import Task
 
-from ..conftest import EmbeddedBus
 from ..fakes import SECONDS
+from .conftest import Start
 
 told: SimpleQueue[Any] = SimpleQueue()
 
@@ -124,17 +121,12 @@ class Strict(Worker):
             self.checkpoint()
 
 
-Start = Callable[..., pykka.ActorRef[Drone]]
-
-
 @pytest.fixture
-def client(embedded_bus: EmbeddedBus) -> Iterator[Client]:
+def client(start: Start, client: Client) -> Client:
     while not told.empty():
         told.get()
-    ref = Drone.start(workers=[Strict], url=embedded_bus.url)
-    with Client(embedded_bus.url) as here:
-        yield here
-    ref.stop(timeout=SECONDS)
+    start(Strict)
+    return client
 
 
 def heard(client: Client) -> list[Any]:

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
 
-import pykka
 import pytest
 
 from swarmage.abilities import ability
 from swarmage.client.client import Client
-from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
 
-from ..conftest import EmbeddedBus
 from ..fakes import SECONDS
+from .conftest import Start
 
-Start = Callable[..., pykka.ActorRef[Drone]]
 begun: SimpleQueue[str] = SimpleQueue()
 gate = threading.Event()
 
 
-@pytest.fixture
-def start(embedded_bus: EmbeddedBus) -> Iterator[Start]:
-    started: list[pykka.ActorRef[Drone]] = []
-
-    def begin(*workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
-        started.append(Drone.start(workers=workers, url=embedded_bus.url, **settings))
-        return started[-1]
-
+@pytest.fixture(autouse=True)
+def _closed(start: Start) -> Iterator[None]:
+    """Close the gate for each test, and open it before its drones stop."""
     gate.clear()
-    yield begin
+    yield
     gate.set()
-    for ref in started:
-        ref.stop(timeout=SECONDS)
 
 
 class Both(Worker):

@@ -171,4 +171,4 @@ def test_two_swarms_know_nothing_of_each_other_and_nothing_is_left(home: Path) -
         url = other.url
     assert dict(os.environ) == before
     with pytest.raises(BusUnreachable, match="only a test"):
-        Client(url).connect()
+        Client(url, timeout=0.1).connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import zlib
 from collections import defaultdict
@@ -232,7 +233,8 @@ def test_each_key_of_one_bucket_is_marked(bus: Bus, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_key_is_marked_again_rather_than_not_at_all_when_there_are_too_many(bus: Bus) -> None:
-    keys = [str(n) for n in range(1_000_000) if zlib.crc32(str(n).encode()) % BUCKETS == 7][: KEYS_SEEN + 1]
+    alike = (str(n) for n in itertools.count() if zlib.crc32(str(n).encode()) % BUCKETS == 7)
+    keys = list(itertools.islice(alike, KEYS_SEEN + 1))
     sender, one = bus.client(), taker(bus, 1_000)
     for key in [*keys, keys[0], keys[-1]]:
         put(sender, b"x", key)
@@ -412,12 +414,20 @@ class Check:
         assert waiting_count(self.bus) == 0
 
 
-@random_inputs(st.integers(0, 2**32), st.sampled_from([1, 2, BUCKETS]), st.sampled_from([1, 3, 1_000]))
-def test_no_group_is_ever_at_two_places_or_out_of_order_or_lost(seed: int, buckets: int, parked: int) -> None:
+CHECKS = st.integers(0, 2**32), st.sampled_from([1, 2, BUCKETS]), st.sampled_from([1, 3, 1_000])
+
+
+def check(seed: int, buckets: int, parked: int) -> None:
+    """Do what comes to mind to the groups of a queue, and look at each of them after each step."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "BUCKETS", buckets)
         patch.setattr(parking, "MOST_PARKED", parked)
-        check = Check(seed)
+        each = Check(seed)
         for _ in range(150):
-            check.step()
-        check.finish()
+            each.step()
+        each.finish()
+
+
+@random_inputs(*CHECKS, examples=6)
+def test_no_group_is_ever_at_two_places_or_out_of_order_or_lost(seed: int, buckets: int, parked: int) -> None:
+    check(seed, buckets, parked)  # tests/simulation/test_long_runs.py does it far more often

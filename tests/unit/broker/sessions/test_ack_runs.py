@@ -72,13 +72,18 @@ def script(chance: random.Random) -> bytes:
     return b"".join(frames)
 
 
-def test_a_run_settles_what_single_frames_do_however_it_is_cut() -> None:
+def cut_runs(times: int) -> None:
+    """Compare what runs of ACKs settle with what their frames do one by one."""
     chance = random.Random(SEED)
-    for _ in range(300):
+    for _ in range(times):
         data, mode = script(chance), chance.choice(["client", "client-individual"])
         cuts = sorted(chance.choices(range(len(data) + 1), k=chance.choice([0, 1, 2, 6])))
         pieces = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
         assert settle(holder(mode), pieces) == settle(holder(mode), in_bytes(data)), data
+
+
+def test_a_run_settles_what_single_frames_do_however_it_is_cut() -> None:
+    cut_runs(30)  # tests/simulation/test_long_runs.py does it more often
 
 
 def test_an_unknown_id_is_refused_after_what_came_before_it_was_settled() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from swarmage.abilities import ability
 from swarmage.client.client import Client
+from swarmage.drone.coroutines import async_loop, async_slot
 from swarmage.drone.coroutines.async_worker import AsyncWorker
 from swarmage.drone.worker import Worker
 from swarmage.errors import TaskFailed
@@ -23,6 +24,14 @@ from ..conftest import Start
 
 events: SimpleQueue[Any] = SimpleQueue()
 gate = threading.Event()
+HELD_UP = 0.15
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(async_loop, "HELD_UP", HELD_UP)
+    monkeypatch.setattr(async_loop, "LOOK_SECONDS", HELD_UP / 2)
+    monkeypatch.setattr(async_slot, "STRIKE_AGAIN", 0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +149,7 @@ def test_what_holds_up_the_loop_is_told_once(start: Start, client: Client, how: 
         reply = client.insert(Slow.block, how)
         first = told.get(timeout=SECONDS)
         with pytest.raises(Empty):
-            told.get(timeout=1.2)
+            told.get(timeout=HELD_UP + 0.1)
         assert client.status(SECONDS)["drones"]  # the drone itself is not held up
         gate.set()
         second = told.get(timeout=SECONDS)

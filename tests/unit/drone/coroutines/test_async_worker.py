@@ -18,6 +18,7 @@ import pytest
 from swarmage.abilities import ability
 from swarmage.client.client import Client
 from swarmage.client.heard import Progress
+from swarmage.drone.coroutines import async_loop
 from swarmage.drone.coroutines.async_worker import AsyncWorker
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError, SwarmageError, TaskFailed
@@ -210,10 +211,10 @@ def test_two_drones_share_what_one_has_no_slots_for(start: Start, client: Client
     assert [reply.result(SECONDS) for reply in replies] == [None] * 40
 
 
-def test_ten_thousand_slots_are_ten_thousand_tasks_at_once(start: Start, client: Client) -> None:
-    start(Fetch, concurrency={"Fetch": 10_000})
-    client.insert_many("meet", [10_000] * 9_999, reply=False)
-    assert client.insert("meet", 10_000).result(LONG) == 10_000
+def test_a_thousand_slots_are_a_thousand_tasks_at_once(start: Start, client: Client) -> None:
+    start(Fetch, concurrency={"Fetch": 1_000})
+    client.insert_many("meet", [1_000] * 999, reply=False)
+    assert client.insert("meet", 1_000).result(LONG) == 1_000
 
 
 class Ender(AsyncWorker):
@@ -412,7 +413,10 @@ class Stubborn(AsyncWorker):
         return "never"
 
 
-def test_what_is_over_the_grace_cleans_up_and_goes_back_to_the_bus(start: Start, client: Client) -> None:
+def test_what_is_over_the_grace_cleans_up_and_goes_back_to_the_bus(
+    start: Start, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_loop, "AGAIN", 0.1)
     ref = start(Stubborn, grace=0.1)
     reply = client.insert(Stubborn.stubborn)
     assert events.get(timeout=SECONDS) == "begun"

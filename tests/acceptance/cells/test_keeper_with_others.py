@@ -7,12 +7,12 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pykka
 import pytest
+from processes import eventually, is_gone
 from pykka.messages import ProxyCall
 
 from swarmage.client.client import Client
@@ -24,34 +24,14 @@ from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, TaskFailed
 from swarmage.task import Task
 from swarmage.testing.swarm import Swarm
+from tests.unit.drone.conftest import Start
 
-from ..conftest import Start
-from ..mixed import InProcess, InThread, OnLoop
+from .mixed import InProcess, InThread, OnLoop
+
+pytestmark = pytest.mark.acceptance
 
 SECONDS = 10.0
 W = TypeVar("W", bound=Worker)
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    return path
-
-
-def eventually(check: Callable[[], object], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not come to be"
-        threading.Event().wait(0.01)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def actors(kind: type[W]) -> list[W]:

@@ -7,12 +7,12 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pykka
 import pytest
+from processes import eventually, is_gone
 
 from swarmage.abilities import ability
 from swarmage.client.client import Client
@@ -22,40 +22,20 @@ from swarmage.drone.processes.keeper import Keeper
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError, TaskFailed
 from swarmage.task import Task
+from tests.unit.conftest import EmbeddedBus
+from tests.unit.drone.conftest import Start
 
-from ...conftest import EmbeddedBus
-from ..boxed import BadInit, BadStart, Boxed, HardStart, NeverStart, Threaded
-from ..conftest import Start
-from ..restless import Restless
+from .boxed import BadInit, BadStart, Boxed, HardStart, NeverStart, Threaded
+from .restless import Restless
+
+pytestmark = pytest.mark.acceptance
 
 SECONDS = 10.0
-
-
-@pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    return path
 
 
 def keepers() -> list[Keeper]:
     actors = [ref._actor_weakref() for ref in pykka.ActorRegistry.get_all()]
     return [actor for actor in actors if isinstance(actor, Keeper)]
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-def eventually(check: Callable[[], object], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not come to be"
-        threading.Event().wait(0.01)
 
 
 def open_files() -> int:

@@ -15,6 +15,8 @@ from swarmage.supervisor.supervisor import Supervisor
 
 from .fake_children import PRELUDE, Supervise, is_gone
 
+pytestmark = pytest.mark.acceptance
+
 STAYS = "ready(); stay()"
 
 

@@ -8,9 +8,12 @@ from queue import SimpleQueue
 import pytest
 
 from swarmage.settings import Address
+from swarmage.supervisor import child_process
 from swarmage.supervisor.child_process import ChildExited, ChildProcess, ChildSaid, Event
 from swarmage.supervisor.launcher import Launcher
 from swarmage.supervisor.protocol import BusSpec, DroneSpec, Ready
+
+pytestmark = pytest.mark.acceptance
 
 ADDRESS = Address(login="ann", passcode="secret")
 BUS = BusSpec(name="bus", data="", ports=())
@@ -64,7 +67,10 @@ def test_no_secret_stands_in_argv(launch: Launch) -> None:
     assert b"secret" in Path(f"/proc/{child.pid}/environ").read_bytes()
 
 
-def test_a_child_is_gone_when_it_has_exited_though_a_process_it_left_keeps_its_pipe(tmp_path: Path) -> None:
+def test_a_child_is_gone_when_it_has_exited_though_a_process_it_left_keeps_its_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_process, "LAST_WORDS_SECONDS", 0.1)
     launch = Launch(tmp_path, "import os, sys\nif os.fork() == 0:\n    sys.stdin.read()\n")
     child = launch.launcher.launch(DRONE, ADDRESS)
     assert launch.events.get(timeout=20) == ChildExited(child, 0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from swarmage.supervisor.protocol import SPEC_VARIABLE, DroneSpec, Failed, Ready, Report, decode_report, encode
+
+pytestmark = pytest.mark.acceptance
+
+SECONDS = 30.0
 
 BOOT = """
 import sys
@@ -22,17 +27,25 @@ sys.exit(child.main())
 
 ROLE = """
 import os, subprocess, sys, threading
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from swarmage.errors import TargetError
 from swarmage.supervisor.protocol import Ready
 
+class Stops(SimpleQueue):
+    def wait(self):
+        while True:  # as every role does: of signals that come together some wake only another thread than the main one
+            try:
+                return self.get(timeout=0.1)
+            except Empty:
+                continue
+
 def run(spec, parent):
-    stops = SimpleQueue()
+    stops = Stops()
     parent.on_stop(lambda: stops.put(None))
     {body}
     parent.report(Ready(task_classes=(spec.name,)))
     {then}
-    stops.get()
+    stops.wait()
     print("drained")
 """
 
@@ -50,10 +63,12 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,  # so that what was not read yet is in the pipe, where select sees it
         )
 
     def report(self) -> Report | None:
         assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], SECONDS)[0], "no report"
         return decode_report(self.process.stdout.readline())
 
     def leave(self) -> None:
@@ -65,7 +80,7 @@ class Child:
         """Wait for it; return its exit code, the rest of its stdout, and its stderr."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=SECONDS)
         return code, self.process.stdout.read().decode(), self.process.stderr.read().decode()
 
     def clean_up(self) -> None:
@@ -124,7 +139,7 @@ def test_ctrl_c_is_for_the_parent_alone(boot: Boot) -> None:
 
 
 def test_a_second_sigterm_does_not_cut_the_drain_short(boot: Boot) -> None:
-    child = boot(then="stops.get(); parent.report(Ready(task_classes=('one',)))")
+    child = boot(then="stops.wait(); parent.report(Ready(task_classes=('one',)))")
     child.report()
     child.process.send_signal(signal.SIGTERM)
     assert child.report() == Ready(task_classes=("one",))

@@ -1,0 +1,27 @@
+"""What the abilities of a Worker class may not be called, because every Worker has something of that name."""
+
+from __future__ import annotations
+
+from swarmage.abilities import Ability
+from swarmage.errors import AbilityError
+
+_OURS = {"swarmage", "pykka"}
+
+
+def check_names(owner: type) -> None:
+    """Refuse an ability that would take the place of something that every Worker has, such as ``cancel`` or ``local``.
+
+    Raises:
+        AbilityError: names the class and the method, and says what to do.
+    """
+    ours = [base for base in owner.__mro__ if base.__module__.partition(".")[0] in _OURS]
+    taken = {name for base in ours for name in vars(base)}
+    for base in owner.__mro__:
+        if base in ours:
+            continue
+        for name, value in vars(base).items():
+            if isinstance(value, Ability) and name in taken:
+                raise AbilityError(
+                    f"ability {value.task_class}: {owner.__qualname__}.{name} would take the place of the {name} that"
+                    " every Worker has: give the method another name; that of the task class may stay"
+                )
