@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from queue import SimpleQueue
 from typing import Any
 
 from swarmage import Worker
@@ -43,7 +42,7 @@ class SmallCell:
         self._mailbox = Mailbox()
         bus = Bus(Address())
         wire = Wire(bytes(32), SYSTEM_CLOCK)
-        cell = Cell(mailbox=self._mailbox, wire=wire, bus=bus, clock=SYSTEM_CLOCK, started=SimpleQueue())
+        cell = Cell(mailbox=self._mailbox, wire=wire, bus=bus, clock=SYSTEM_CLOCK)
         self._wire = wire
         self._crew = Crew(classes, concurrency, cell)
         self._open = 0

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from swarmage.client.reply import Reply as Reply
     from swarmage.drone.coroutines.async_worker import AsyncWorker as AsyncWorker
     from swarmage.drone.drone import Drone as Drone
+    from swarmage.drone.supervision.watching import Watching as Watching
     from swarmage.drone.worker import Worker as Worker
     from swarmage.supervisor.supervisor import Supervisor as Supervisor
     from swarmage.task import Task as Task
@@ -44,6 +45,7 @@ _WHERE = {
     "ability": "swarmage.abilities",
     "Drone": "swarmage.drone.drone",
     "Supervisor": "swarmage.supervisor.supervisor",
+    "Watching": "swarmage.drone.supervision.watching",
 }
 """The public names and their modules, imported on first use: the embedded bus needs neither stomp.py nor pykka."""
 

@@ -13,7 +13,6 @@ import select
 import signal
 import socket
 import sys
-from queue import SimpleQueue
 from typing import Any, cast
 
 import msgspec
@@ -205,7 +204,7 @@ def _make(load: Load) -> Inside:
     worker_class = cast("type[Inside]", type(given.__name__, (Inside, given), names))
     clock = SYSTEM_CLOCK
     wire = Wire(os.urandom(32), clock)  # a key that nobody else has: the drone signs anew what this process writes
-    cell = Cell(mailbox=Mailbox(clock), wire=wire, bus=Bus(Address(), clock=clock), clock=clock, started=SimpleQueue())
+    cell = Cell(mailbox=Mailbox(clock), wire=wire, bus=Bus(Address(), clock=clock), clock=clock)
     token = starting.set(cell)
     try:
         return worker_class()

@@ -61,10 +61,11 @@ def up(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Run the embedded bus and, for the TARGETs, drones, on this machine.
 
-    A TARGET is a module or package of Workers, module:Class, or a path such as actors/text.py, looked up from the
-    current directory. Without one only the bus runs. What dies is started again. The first Ctrl-C or SIGTERM lets
-    running tasks finish, the second does not. State is kept in the folder .swarmage, or SWARMAGE_HOME. Other machines
-    can reach the bus only where it is told to listen, and only with TLS; see `swarmage keys tls --help`.
+    A TARGET is a module or package of Workers, module:Class, where the Class is a Worker or a Supervisor with children,
+    or a path such as actors/text.py, looked up from the current directory. Without one only the bus runs. What dies is
+    started again. The first Ctrl-C or SIGTERM lets running tasks finish, the second does not. State is kept in the
+    folder .swarmage, or SWARMAGE_HOME. Other machines can reach the bus only where it is told to listen, and only with
+    TLS; see `swarmage keys tls --help`.
     With --reload the drones are replaced one after another when a source file of theirs changes; they stay as they
     are when the new source is wrong.
 
@@ -95,9 +96,9 @@ def up(  # noqa: PLR0913 - one for each option
 def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...], *, reload: bool) -> None:
     """Run drone processes for the TARGETs on the bus that SWARMAGE_URL names, and keep them alive.
 
-    A TARGET is a module or package of Workers, module:Class, or a path such as actors/text.py, looked up from the
-    current directory. Without SWARMAGE_URL it is the bus that was started here. The first Ctrl-C or SIGTERM lets
-    running tasks finish, the second does not.
+    A TARGET is a module or package of Workers, module:Class, where the Class is a Worker or a Supervisor with children,
+    or a path such as actors/text.py, looked up from the current directory. Without SWARMAGE_URL it is the bus that was
+    started here. The first Ctrl-C or SIGTERM lets running tasks finish, the second does not.
 
     \b
     Example:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from swarmage.bus.bus import Bus
 from swarmage.clock import Clock
@@ -25,7 +24,6 @@ class Cell:
         wire: writes what workers insert.
         bus: where progress goes at once; everything else goes through the drone.
         clock: where time comes from.
-        started: where each worker says that it has started, or why it could not.
         loop: where coroutines are performed, for an AsyncWorker.
         slots: how many tasks at once the worker may perform, for an AsyncWorker.
     """
@@ -34,7 +32,6 @@ class Cell:
     wire: Wire
     bus: Bus
     clock: Clock
-    started: SimpleQueue[tuple[Any, BaseException | None]]
     loop: EventLoop | None = None
     slots: int = 1
 

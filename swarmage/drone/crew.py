@@ -1,47 +1,56 @@
-"""The workers of one drone: starting them, replacing those that died, stopping them."""
+"""The workers of one drone: as many as wanted, supervised as declared.
+
+From: drone.  To: worker.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from queue import Empty
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from swarmage.abilities import Ability
 from swarmage.annotations import unresolved
-from swarmage.drone.cell import Cell, starting
-from swarmage.drone.processes.keeper import keeper_of
-from swarmage.drone.processes.keeping import NotStarted
+from swarmage.drone.cell import Cell
 from swarmage.drone.run import Run
+from swarmage.drone.supervision.declared import roots_of, workers_of
+from swarmage.drone.supervision.planting import Planting
+from swarmage.drone.supervision.post import Child, Post
+from swarmage.drone.supervision.roster import stop_in_turn
 from swarmage.drone.worker import Worker
 from swarmage.errors import AbilityError, ConfigError
 
-if TYPE_CHECKING:
-    from swarmage.drone.coroutines.async_loop import EventLoop
-
 logger = logging.getLogger("swarmage.drone")
 
-START_TIMEOUT = 60.0
-"""Seconds a worker's `on_start` may take."""
+STOP_SECONDS = 2.0
+"""Seconds that the actors of a tree have to stop in, one after another, when the drone does."""
 
 
 class Crew:
-    """All workers of a drone. Owned by the drone's thread once it runs.
+    """All workers of a drone, and the other actors of its trees. Owned by the drone's thread once it runs.
 
     Attributes:
-        workers: the actors.
-        abilities: what they are able to do, by task class.
+        abilities: what the workers are able to do, by task class.
         able: how many tasks of a class they are able to perform at once.
     """
 
-    def __init__(self, classes: Sequence[type[Worker]], concurrency: Mapping[str, int], cell: Cell) -> None:
-        self._cell = cell
-        self._loop: EventLoop | None = None
-        self._counts = _with_concurrency(classes, concurrency)
+    def __init__(self, classes: Sequence[type[Any]], concurrency: Mapping[str, int], cell: Cell) -> None:
+        """Check what is to be started; nothing starts before `start`.
+
+        Raises:
+            ConfigError: there is no Worker, or a setting makes no sense.
+        """
+        roots = roots_of(classes)
+        given = _with_concurrency(workers_of(roots), concurrency)
+        self._clock = cell.clock
+        planting = Planting(given, cell)
+        self._counts = planting.counts
         self._given = dict(self._counts)
-        self._leaving: list[Worker] = []
-        self.workers: list[Worker] = []
+        self._roster = planting.roster
+        self._trees = planting.trees(roots)
+        self._ranks = planting.ranks
         self.abilities: dict[str, Ability[..., Any]] = {}
         self.able: dict[str, int] = {}
         for worker_class, count in self._counts.items():
@@ -56,55 +65,33 @@ class Crew:
                 self.able[name] = self.able.get(name, 0) + count
 
     def start(self) -> None:
-        """Start all workers, and return when each has been through its `on_start`.
+        """Start all actors, and return when each has been through its `on_start`.
 
         Raises:
             ConfigError: one cannot be made or started; the message says which and why.
         """
-        for worker_class, count in self._counts.items():
-            for _ in range(1 if worker_class.on_loop else count):
-                self._start(worker_class)
+        for tree in self._trees:
+            tree.begin_now(self._clock.monotonic())
 
-    def _start(self, worker_class: type[Worker]) -> None:
-        name = worker_class.__qualname__
-        token = starting.set(self._cell_for(worker_class))
-        try:
-            ref = worker_class.start()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # its __init__ is user code, which may call sys.exit()
-            raise ConfigError(f"worker {name} cannot be made: {type(error).__name__}: {error}") from error
-        finally:
-            starting.reset(token)
-        worker = None
-        while worker is None or worker.actor_ref is not ref:  # one that was given up earlier may start only now
-            if worker is not None:
-                worker.leave()
-            try:
-                worker, failure = self._cell.started.get(timeout=START_TIMEOUT)
-            except Empty:
-                raise ConfigError(f"worker {name} has not started in {START_TIMEOUT:.0f} s") from None
-        if isinstance(failure, NotStarted):
-            raise ConfigError(f"worker {name} {failure}") from failure
-        if failure is not None:
-            raise ConfigError(f"worker {name} cannot start: {type(failure).__name__}: {failure}") from failure
-        self.workers.append(worker)
+    @property
+    def classes(self) -> list[type[Worker]]:
+        """What workers are actors of."""
+        return list(self._counts)
 
-    def _cell_for(self, worker_class: type[Worker]) -> Cell:
-        """Return the cell as a worker of this class sees it; the first one that needs the event loop starts it."""
-        if not worker_class.on_loop:
-            return self._cell
-        if self._loop is None:
-            from swarmage.drone.coroutines.async_loop import EventLoop  # noqa: PLC0415 - a cell of threads needs no asyncio
-
-            self._loop = EventLoop()
-            self._loop.start()
-        return replace(self._cell, loop=self._loop, slots=self._counts[worker_class])
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that take tasks."""
+        return self._roster.workers
 
     @property
     def everybody(self) -> list[Worker]:
         """All workers, and those that only finish what they do."""
-        return self.workers + self._leaving
+        return self._roster.everybody
+
+    @property
+    def failure(self) -> str:
+        """Why a tree has failed, and with it the drone; empty while none has."""
+        return next((tree.failure for tree in self._trees if tree.failure), "")
 
     def resize(self, wanted: Mapping[str, int]) -> bool:
         """Start and stop workers until there are as many as wanted; say whether that changed anything.
@@ -123,10 +110,7 @@ class Crew:
             elif count > before:
                 count = before + self._start_more(worker_class, count - before)
             elif count < before:
-                present = [worker for worker in self.workers if type(worker) is worker_class]
-                present.sort(key=lambda worker: len(worker.current_runs))  # the idle ones first
-                for worker in present[: before - count]:
-                    self._let_go(worker)
+                self._let_go(worker_class, before - count)
             if count != before:
                 logger.info("%d workers %s, %d before", count, worker_class.__qualname__, before)
                 self._count(worker_class, count)
@@ -135,45 +119,37 @@ class Crew:
 
     def _start_more(self, worker_class: type[Worker], number: int) -> int:
         """Start workers; return how many did."""
+        tree, rank = self._ranks[worker_class]
         for started in range(number):
+            post = Post(worker_class, self._roster, tree.path)
             try:
-                self._start(worker_class)
+                tree.add(rank, post, self._clock.monotonic())
             except ConfigError as error:
                 logger.error("%s; so fewer are there than ordered", error)  # noqa: TRY400 - the message says it all
                 return started
         return number
+
+    def _let_go(self, worker_class: type[Worker], number: int) -> None:
+        """Stop workers: first those that are not there, then the idle ones."""
+        tree, rank = self._ranks[worker_class]
+
+        def busy(post: Child) -> int:
+            worker = post.actor if isinstance(post, Post) and post.up else None
+            return 1 + len(worker.current_runs) if isinstance(worker, Worker) else 0
+
+        for post in sorted(rank, key=busy)[:number]:
+            tree.remove(rank, post, self._clock.monotonic())
 
     def _count(self, worker_class: type[Worker], count: int) -> None:
         for name in worker_class.abilities:
             self.able[name] += count - self._counts[worker_class]
         self._counts[worker_class] = count
 
-    def _let_go(self, worker: Worker) -> None:
-        self.workers.remove(worker)
-        self._leaving.append(worker)
-        worker.leave()
-
     def look_after(self, now: float) -> None:
-        """Enforce time limits and replace workers that died of a message they were sent."""
-        if self._loop is not None:
-            self._loop.look(now)
-        for worker in tuple(self._leaving):
-            worker.limit.enforce(now)
-            if worker.gone:
-                worker.give_up()
-                self._leaving.remove(worker)
-        for worker in tuple(self.workers):
-            worker.limit.enforce(now)
-            if worker.actor_ref.is_alive():
-                continue
-            worker.give_up()
-            logger.error("worker %s has died; another takes its place", type(worker).__qualname__)
-            try:
-                self._start(type(worker))
-            except ConfigError as error:
-                logger.error("%s; trying again", error)  # noqa: TRY400 - the message says it all
-            else:
-                self.workers.remove(worker)
+        """Enforce time limits, and start again what has died, as its Supervisor says."""
+        self._roster.look_after(now)
+        for tree in self._trees:
+            tree.look(now)
 
     def overrun(self, now: float) -> list[Run]:
         """Hand in what is over its hard limit and has not ended; return it."""
@@ -186,13 +162,13 @@ class Crew:
         return over
 
     def stop(self) -> None:
-        """Let all workers go; what still runs is ended where that can be done: coroutines, and tasks in processes."""
-        for worker in self.everybody:
-            worker.leave(at_once=True)
-        if self._loop is not None:
-            self._loop.stop()
-        for worker in self.everybody:
-            worker.wait_until_gone()
+        """Let all actors go, those of a tree one after another; what still runs is ended where that can be done."""
+        *trees, others = ([*tree.posts_by_rank()] for tree in self._trees)
+        ranks = [*itertools.chain.from_iterable(trees), [post for rank in others for post in rank]]
+        there = [[post.actor for post in rank if post.actor is not None] for rank in reversed(ranks)]
+        let_go = partial(self._roster.let_go, at_once=True)
+        stop_in_turn(there, let_go, STOP_SECONDS if trees else 0.0)
+        self._roster.stop()
 
 
 def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:
@@ -210,7 +186,4 @@ def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str,
     for worker_class in classes:
         if not worker_class.abilities:
             raise AbilityError(f"{worker_class.__qualname__} has no abilities; declare its methods with @ability")
-    return {
-        keeper_of(worker_class): concurrency.get(worker_class.__name__, worker_class.concurrency)
-        for worker_class in classes
-    }
+    return {worker_class: concurrency.get(worker_class.__name__, worker_class.concurrency) for worker_class in classes}

@@ -10,7 +10,6 @@ import os
 import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from queue import SimpleQueue
 from typing import Any
 
 import pykka
@@ -28,7 +27,7 @@ from swarmage.drone.presence import Presence
 from swarmage.drone.quarantine import Quarantine
 from swarmage.drone.run import Run
 from swarmage.drone.sharing import Sharing
-from swarmage.drone.worker import Worker
+from swarmage.drone.supervision.declared import Root
 from swarmage.errors import BusError, ConfigError, SwarmageError
 from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.settings import DEFAULT_PORT, Address
@@ -41,6 +40,8 @@ GRACE = 30.0
 CONNECT_TIMEOUT = 3.0
 OVERRUN_GRACE = 2.0
 """Seconds that the others have to finish when a task has overrun its hard limit."""
+FAILED_GRACE = 5.0
+"""Seconds that tasks have to finish when a supervision tree has failed."""
 
 
 class Drone(pykka.ThreadingActor):
@@ -54,7 +55,7 @@ class Drone(pykka.ThreadingActor):
         ref.stop()
 
     Args (of `start`):
-        workers: Worker subclasses.
+        workers: Worker subclasses, and Supervisor subclasses that declare some as children.
         url: the bus; without it ``hostname``, ``port``, ``login`` and ``passcode``, or SWARMAGE_URL, or the bus
             that was started in this folder.
         concurrency: actors per class in this drone, by the class's name, instead of the class's own.
@@ -62,6 +63,7 @@ class Drone(pykka.ThreadingActor):
         on_drain: called in the drone's thread when `swarmage drain` asks it to leave; by default it stops.
         alone: told which task runs alone, because a drone was lost while it was there; an empty text when it has ended.
         overrun: told which task overran its hard limit, when the drone has left because of it: end the process then.
+        failed: told why a supervision tree has failed, when the drone has left because of it.
 
     Raises (from `start`):
         ConfigError: there is nothing to perform, or a setting is wrong.
@@ -74,7 +76,7 @@ class Drone(pykka.ThreadingActor):
     def __init__(  # noqa: PLR0913 - keyword-only settings
         self,
         *,
-        workers: Sequence[type[Worker]],
+        workers: Sequence[Root],
         url: str | None = None,
         hostname: str | None = None,
         port: int | None = None,
@@ -86,6 +88,7 @@ class Drone(pykka.ThreadingActor):
         clock: Clock = SYSTEM_CLOCK,
         alone: Callable[[str], None] = lambda task: None,
         overrun: Callable[[str], None] = lambda task: None,
+        failed: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._mailbox = Mailbox(clock)
         super().__init__()
@@ -97,19 +100,19 @@ class Drone(pykka.ThreadingActor):
             address = resolve_address(url)
         self._bus = Bus(address, clock=clock, follow=follow_address(address))
         wire = Wire(load_key(create=True), clock)
-        self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, started=SimpleQueue())
+        self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock)
         self._crew = Crew(workers, concurrency or {}, self._cell)
         self._finalizer = Finalizer(self._cell, self._crew.abilities, random.Random())  # noqa: S311 - spreads retries
         self.name = f"{socket.gethostname()}-{os.getpid()}-{self.actor_urn[-6:]}"
         self._presence = Presence(self.name, self._cell)
         self._control = Control(self._cell, self._crew, self._presence, self._finalizer)
         self._subscribing = self._control.subscribing
-        self._sharing = Sharing(self._cell, self._subscribing, workers)
+        self._sharing = Sharing(self._cell, self._subscribing, self._crew.classes)
         self._quarantine = Quarantine(self._cell, self._subscribing, alone)
-        self._overrun: str | None = None
-        self._tell_overrun = overrun
+        self._left = False
+        self._tell_overrun, self._tell_failed = overrun, failed
         self._on_drain = on_drain or self.stop
-        self._bus.on_lost = self._tell_lost
+        self._bus.on_lost = lambda connection: self._mailbox.put(Letter(Lost(connection)))
         self._bus.start(CONNECT_TIMEOUT)
         try:
             self._crew.start()
@@ -129,9 +132,6 @@ class Drone(pykka.ThreadingActor):
 
     def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # a static method at pykka's, but called on self
         return self._mailbox
-
-    def _tell_lost(self, connection: Connection) -> None:
-        self._mailbox.put(Letter(Lost(connection)))
 
     # starting
 
@@ -183,19 +183,24 @@ class Drone(pykka.ThreadingActor):
         self._control.tick()
         self._sharing.look()
         self._quarantine.look()
-        if self._overrun is None:
-            over = self._crew.overrun(now)
-            if over:
-                self._leave_with(over)
+        over = () if self._left else self._crew.overrun(now)
+        if over:
+            tasks = ", ".join(f"{run.task.task_class} {run.tree.task.id}" for run in over)
+            logger.error("over the hard limit: %s; this drone leaves, and its process with it", tasks)
+            self._leave(OVERRUN_GRACE, over)  # nothing but the end of its process ends it
+            self._tell_overrun(tasks)
+        failure = self._crew.failure
+        if failure and self._mailbox.accepting:  # else it is about to leave anyway
+            logger.error("%s; this drone leaves, and its process with it", failure)
+            self._tell_failed(failure)
+            self._leave(FAILED_GRACE)
 
-    def _leave_with(self, over: Sequence[Run]) -> None:
-        """Leave with what is over its hard limit: nothing but the end of its process ends it."""
-        self._overrun = ", ".join(f"{run.task.task_class} {run.tree.task.id}" for run in over)
-        logger.error("over the hard limit: %s; this drone leaves, and its process with it", self._overrun)
-        self._drain(min(self._grace, OVERRUN_GRACE))
+    def _leave(self, grace: float, over: Sequence[Run] = ()) -> None:
+        """Leave without having been told to."""
+        self._left = True
+        self._drain(min(self._grace, grace))
         self._finalizer.force([run.tree.root for run in over])
         self._bus.stop()
-        self._tell_overrun(self._overrun)
         if self.actor_ref.is_alive():
             self.stop()
 
@@ -209,7 +214,7 @@ class Drone(pykka.ThreadingActor):
 
     def on_stop(self) -> None:
         """Drain: take no more tasks, finish those begun, acknowledge them, leave."""
-        if self._overrun is None:  # else it has drained already
+        if not self._left:  # else it has drained already
             self._drain(self._grace)
         self._crew.stop()
         self._bus.stop()

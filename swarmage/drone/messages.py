@@ -65,7 +65,7 @@ class Flush(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """To the drone: time has passed with nothing else to do."""
+    """To the drone: time has passed with nothing else to do, or an actor of its cell has begun or ended."""
 
 
 class RollCall(NamedTuple):

@@ -82,6 +82,8 @@ class Presence:
             "task": None if run is None else run.tree.task.id,
             "task_class": None if run is None else run.task.task_class,
         }
+        if worker._life.path:
+            found["supervisor"] = worker._life.path
         if run is not None and run.began:
             seconds = max(0.0, self._cell.clock.monotonic() - run.began)
             found |= {"since": round(self._cell.clock.wall() - seconds, 3), "seconds": round(seconds, 3)}

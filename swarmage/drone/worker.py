@@ -24,6 +24,7 @@ from swarmage.drone.limit import seconds_for, timed_out
 from swarmage.drone.messages import EXPIRED
 from swarmage.drone.run import Run
 from swarmage.drone.sending import answer
+from swarmage.drone.supervision.watching import Watching
 from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.errors import AbilityError, NotEncodable, TaskTimeout
 from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succeeded
@@ -31,7 +32,7 @@ from swarmage.outcome import Failed, Failure, Outcome, Rejected, Skipped, Succee
 MOST_CONCURRENCY = 1000
 
 
-class Worker(Helping, pykka.ThreadingActor):
+class Worker(Helping, Watching):
     """Performs one task at a time, in its own thread.
 
     Subclass it, declare what it is able to do with `ability`, and give the class to a `Drone`, `swarmage up` or
@@ -56,8 +57,6 @@ class Worker(Helping, pykka.ThreadingActor):
     most_concurrency: ClassVar[int] = MOST_CONCURRENCY
     has_hard_limit: ClassVar[bool] = False
     on_loop: ClassVar[bool] = False  # one actor performs `concurrency` tasks at once, on the cell's event loop
-
-    use_daemon_thread = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -132,7 +131,7 @@ class Worker(Helping, pykka.ThreadingActor):
     @property
     def gone(self) -> bool:
         """Whether nothing is left of it."""
-        return not self.actor_ref.is_alive()
+        return self._life.over.is_set()
 
     def wait_until_gone(self) -> None:
         """Return when nothing is left of it that would outlive the drone: threads do not."""
@@ -157,14 +156,13 @@ class Worker(Helping, pykka.ThreadingActor):
         return WorkerInbox(self._cell.mailbox, self.abilities)
 
     def _actor_loop_setup(self) -> None:
-        error: BaseException | None = None
         try:
             self.on_start()
-        except BaseException as raised:  # noqa: BLE001 - pykka would log it and nobody would know
-            error = raised
+        except BaseException as error:  # noqa: BLE001 - who started it says so, in one line
+            self._life.fail(error)
             self._retire()
-        if self._cell is not None:
-            self._cell.started.put((self, error))
+        else:
+            self._life.begin()
 
     def _retire(self) -> None:
         self.actor_stopped.set()

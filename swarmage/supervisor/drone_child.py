@@ -9,8 +9,9 @@ from queue import Empty, SimpleQueue
 
 from swarmage.abilities import abilities_of
 from swarmage.drone.drone import Drone
+from swarmage.drone.supervision.declared import Supervising, workers_of
 from swarmage.drone.worker import Worker
-from swarmage.errors import BusError
+from swarmage.errors import BusError, SwarmageError
 from swarmage.supervisor.parent_link import ParentLink
 from swarmage.supervisor.protocol import GRACE_SECONDS, OVERRAN_CODE, Alone, Drained, DroneSpec, Overran, Ready
 from swarmage.supervisor.targets import load_workers, own_files
@@ -33,17 +34,19 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
     parent.on_stop(lambda: stops.put(False))
     if spec.reload:
         sys.dont_write_bytecode = True  # or an edit within the second, of the same length, would not be noticed
-    workers = load_workers(spec.targets, Worker)
+    found = load_workers(spec.targets, Worker, Supervising)
+    failures: list[str] = []
     drone = Drone.start(
-        workers=workers,
+        workers=found,
         url=os.environ["SWARMAGE_URL"],
         concurrency=spec.concurrency,
         grace=GRACE_SECONDS,
         on_drain=lambda: stops.put(True),
         alone=lambda task: parent.report(Alone(task)),
         overrun=lambda task: _leave_it(task, parent),
+        failed=failures.append,
     )
-    task_classes = {task_class for worker in workers for task_class in abilities_of(worker)}
+    task_classes = {task_class for worker in workers_of(found) for task_class in abilities_of(worker)}
     files = own_files() if spec.reload else ()
     parent.report(Ready(task_classes=tuple(sorted(task_classes)), files=tuple(files)))
     while drone.is_alive():
@@ -56,7 +59,7 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
         log.info("draining")
         drone.stop(block=True)
         return
-    raise BusError("the drone ended by itself")
+    raise SwarmageError(failures[0]) if failures else BusError("the drone ended by itself")
 
 
 def _leave_it(task: str, parent: ParentLink) -> None:

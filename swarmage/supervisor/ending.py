@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 
@@ -52,3 +53,10 @@ class Ending:
             for process in slot.processes:
                 self.aborted = True
                 process.kill()
+
+    def leave_nothing_behind(self) -> None:
+        """Kill what still runs, and return when it has ended."""
+        for slot in itertools.chain.from_iterable(self._groups):
+            for process in slot.processes:
+                process.kill()
+                process.wait()

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 import msgspec
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
+from swarmage.drone.supervision.declared import Supervising
 from swarmage.errors import BusUnreachable, ConfigError, ConnectionLost, SwarmageError
 from swarmage.home import find_home, load_key, record_address, resolve_address
 from swarmage.settings import Address
@@ -25,6 +26,7 @@ from swarmage.supervisor.protocol import BusSpec, Ready, Report
 from swarmage.supervisor.reloading import Reloading
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
+from swarmage.supervisor.targets import target_of
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,11 @@ LOOK_SECONDS = 0.25
 which runs their handlers only when it wakes."""
 
 
-class Supervisor:
+class Supervisor(Supervising):
     """Keeps drone processes alive, and the embedded bus with them when it has a plan for one.
+
+    A subclass declares what is kept alive inside of each of them, a tree of actors: see `Supervising`. It is a TARGET
+    like ``site:Site``, and an instance of it launches just that: ``Site(processes=2).run()``.
 
     One loop takes everything that happens from one queue: what children report, that they exit, signals, and restarts
     that are due. The first SIGTERM or SIGINT drains: the drones finish what they run, then the bus leaves. The second
@@ -47,7 +52,7 @@ class Supervisor:
 
     def __init__(
         self,
-        targets: Sequence[str],
+        targets: Sequence[str] | None = None,
         processes: int = 1,
         url: str | None = None,
         concurrency: Mapping[str, int] | None = None,
@@ -60,7 +65,8 @@ class Supervisor:
         """Check the settings; nothing starts before `run`.
 
         Args:
-            targets: where the Workers are: modules, packages, ``module:Class`` or paths, from the current directory.
+            targets: where the Workers are: modules, packages, ``module:Class`` or paths, from the current directory;
+                by default the class itself, where it declares children.
             processes: how many drone processes.
             url: the bus; by default SWARMAGE_URL, or the bus that was started here.
             concurrency: how many actors of a Worker class in each drone, by class name.
@@ -72,6 +78,7 @@ class Supervisor:
         Raises:
             ConfigError: there is nothing to do.
         """
+        targets = target_of(type(self)) if targets is None else targets
         rng = random.Random()  # noqa: S311 - spreads restarts, keeps no secret
         self._bus = bus_slots(bus, rng)
         self._drones = drone_slots(targets, processes, concurrency or {}, rng, reload=reload)
@@ -100,25 +107,26 @@ class Supervisor:
             ConfigError: a setting, key or TARGET is wrong.
             BusError: a drone could not boot for want of the bus, or the bus itself could not.
         """
-        self._prepare()
+        self._launcher = self._prepare()
         with stop_signals(self.stop):
             try:
                 self._start_all(self._bus or self._drones)
                 while not self._stopping or any(slot.processes for slot in self._slots()):
                     self._handle(self._next_event())
             finally:
-                self._leave_nothing_behind()
+                self._ending.leave_nothing_behind()
+                self._launcher.close()
         if self._error is not None:
             raise self._error
         return 1 if self._ending.aborted else 0
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Launcher:
         home = find_home(create=True)
         assert home is not None
         self._home: Path = home.absolute()
         load_key(create=True)
         self._address: Address = self._plan.address if self._plan else resolve_address(self._url)
-        self._launcher = Launcher(self.command, self._home, self._events)
+        return Launcher(self.command, self._home, self._events)
 
     def _next_event(self) -> Event:
         due = [self._ending.kill_at, self._reloading.look_at, *(slot.restart_at for slot in self._slots())]
@@ -235,14 +243,6 @@ class Supervisor:
         process = self._launcher.launch(slot.spec, self._address)
         log.info("%s started, pid %d", slot.spec.name, process.pid)
         return process
-
-    def _leave_nothing_behind(self) -> None:
-        for slot in self._slots():
-            for process in slot.processes:
-                process.kill()
-                process.wait()
-        if self._launcher is not None:
-            self._launcher.close()
 
     def _slots(self) -> list[Slot]:
         return self._drones + self._bus

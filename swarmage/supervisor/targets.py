@@ -1,4 +1,4 @@
-"""From a TARGET on the command line to the Workers that are defined there."""
+"""From a TARGET on the command line to the Workers that are defined there, and the trees they stand in."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType
 
 from swarmage.abilities import abilities_of
-from swarmage.errors import SwarmageError, TargetError
+from swarmage.errors import ConfigError, SwarmageError, TargetError
 
 
-def load_workers(targets: Iterable[str], base: type) -> list[type]:
-    """Import every TARGET from the current directory and return the Workers they define, each once.
+def load_workers(targets: Iterable[str], base: type, tree: type = NoneType) -> list[type]:
+    """Import every TARGET from the current directory and return the Workers and trees they define, each once.
 
     Args:
         targets: modules, packages (with all their submodules), ``module:Class``, or paths such as ``actors/text.py``.
         base: what a Worker is a subclass of.
+        tree: what a Supervisor is a subclass of, which may declare Workers as its children.
 
     Raises:
         TargetError: a TARGET cannot be imported or holds no Workers; the message says which, what and where.
@@ -32,8 +33,28 @@ def load_workers(targets: Iterable[str], base: type) -> list[type]:
         sys.path.insert(0, here)
     found: dict[type, None] = {}
     for target in targets:
-        found.update(dict.fromkeys(_workers_of(target, base)))
+        found.update(dict.fromkeys(_workers_of(target, base, tree)))
     return list(found)
+
+
+def target_of(declared: type) -> list[str]:
+    """Return the TARGET by which other processes find a Supervisor subclass; none for one that declares no children.
+
+    Raises:
+        ConfigError: they could not find it.
+    """
+    if not getattr(declared, "children", ()):
+        return []
+    module = sys.modules[declared.__module__]
+    name = declared.__qualname__
+    if getattr(module, name, None) is not declared:
+        raise ConfigError(f"{name} must stand at the top of a module, where the drones can find it")
+    if declared.__module__ != "__main__":
+        return [f"{declared.__module__}:{name}"]
+    spec, file = module.__spec__, getattr(module, "__file__", None)
+    if spec is None and file is None:
+        raise ConfigError(f"{name} must stand in a file, where the drones can find it")
+    return [f"{file if spec is None else spec.name}:{name}"]
 
 
 def own_files() -> list[str]:
@@ -44,18 +65,20 @@ def own_files() -> list[str]:
     return sorted(file for file in sources if not file.startswith(foreign))
 
 
-def _workers_of(target: str, base: type) -> list[type]:
+def _workers_of(target: str, base: type, tree: type) -> list[type]:
     place, _, class_name = target.partition(":")
     name = _module_name(target, place)
     modules = list(_import_all(target, name)) if not class_name else [_import(target, name)]
     _check_place(target, place, modules[0])
     if class_name:
-        return [_named_worker(target, modules[0], class_name, base)]
+        return [_named(target, modules[0], class_name, base, tree)]
     workers = [
         value
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__ and _is_worker(target, value, base)
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and (_is_tree(value, tree) or _is_worker(target, value, base))
     ]
     if not workers:
         raise TargetError(
@@ -72,15 +95,23 @@ def _check_place(target: str, place: str, module: ModuleType) -> None:
         raise TargetError(f"{target}: its name, {module.__name__}, belongs to {found}; rename the file")
 
 
-def _named_worker(target: str, module: ModuleType, class_name: str, base: type) -> type:
+def _named(target: str, module: ModuleType, class_name: str, base: type, tree: type) -> type:
     value = getattr(module, class_name, None)
     if value is None:
         raise TargetError(f"{target}: the module {module.__name__} has no {class_name}")
+    if isinstance(value, type) and issubclass(value, tree):
+        if not _is_tree(value, tree):
+            raise TargetError(f"{target}: {class_name} declares no children")
+        return value
     if not isinstance(value, type) or not issubclass(value, base):
-        raise TargetError(f"{target}: {class_name} is not a subclass of swarmage.Worker")
+        raise TargetError(f"{target}: {class_name} is not a subclass of swarmage.Worker or swarmage.Supervisor")
     if not _is_worker(target, value, base):
         raise TargetError(f"{target}: {class_name} has no method under @ability")
     return value
+
+
+def _is_tree(value: type, tree: type) -> bool:
+    return issubclass(value, tree) and bool(getattr(value, "children", ()))
 
 
 def _is_worker(target: str, value: type, base: type) -> bool:

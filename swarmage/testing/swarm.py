@@ -19,7 +19,7 @@ from swarmage.client.client import Client
 from swarmage.client.reply import Reply
 from swarmage.clock import SYSTEM_CLOCK
 from swarmage.drone.drone import Drone
-from swarmage.drone.worker import Worker
+from swarmage.drone.supervision.declared import Root
 from swarmage.errors import ConfigError
 from swarmage.home import write_secret
 from swarmage.task import Task
@@ -47,7 +47,7 @@ class Swarm:
             assert [task.args for task in swarm.inserted("report.mail")] == [["/usr/share/doc"]]
 
     Args:
-        workers: Worker classes for a first drone; without any there is none, and tasks wait.
+        workers: Worker and Supervisor classes for a first drone; without any there is none, and tasks wait.
         concurrency: actors per class in each drone, by the class's name, instead of the class's own.
 
     Attributes:
@@ -56,7 +56,7 @@ class Swarm:
         client: inserts tasks.
     """
 
-    def __init__(self, *workers: type[Worker], concurrency: Mapping[str, int] | None = None) -> None:
+    def __init__(self, *workers: Root, concurrency: Mapping[str, int] | None = None) -> None:
         self._folder = TemporaryDirectory(prefix="swarm-")
         write_secret(Path(self._folder.name) / "key", secrets.token_hex(32) + "\n")
         name = f"swarm-{next(_numbers)}"
@@ -85,7 +85,7 @@ class Swarm:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self, *workers: type[Worker], concurrency: Mapping[str, int] | None = None) -> pykka.ActorRef[Drone]:
+    def start(self, *workers: Root, concurrency: Mapping[str, int] | None = None) -> pykka.ActorRef[Drone]:
         """Start one more drone with these workers, and return it."""
         settings = {"workers": workers, "url": self.url, "concurrency": concurrency, "clock": self.clock}
         return TestedDrone.start(born=self._drones, grace=SECONDS, **settings)

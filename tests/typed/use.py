@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
-from swarmage import AsyncWorker, Client, Reply, Worker, ability
+import pykka
+
+from swarmage import AsyncWorker, Client, Drone, Reply, Supervisor, Watching, Worker, ability
 
 
 class Census(Worker):
@@ -79,3 +81,24 @@ def by_coroutine(client: Client) -> None:
     assert_type(client.insert_many(Fetch.fetch, ["x"]), list[Reply[str]])
     assert_type(client.insert(Fetch.lines, "x"), Reply[None])
     client.insert(Fetch.fetch, 5)  # type: ignore[call-overload]  # the ability takes a str
+
+
+class Connections(Watching):
+    def on_death(self, ref: pykka.ActorRef[Any], reason: BaseException | None) -> None:
+        self.watch(ref)
+
+
+class Inner(Supervisor):
+    children = [Encoder, Fetch]  # noqa: RUF012 - as people write it
+    strategy = "one_for_all"
+
+
+class Site(Supervisor):
+    children = [Connections, Census, Inner]  # noqa: RUF012 - as above
+    intensity = 5
+    period = 60
+
+
+def with_a_tree() -> None:
+    assert_type(Site(processes=2).run(), int)
+    assert_type(Drone.start(workers=[Site, Census]), pykka.ActorRef[Drone])

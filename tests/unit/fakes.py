@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Any
 
 from swarmage.abilities import Ability
@@ -85,7 +84,7 @@ class FakeCell:
         self.bus = FakeBus(self.clock)
         self.connection = self.bus.fake
         self.mailbox = Mailbox(self.clock)
-        self.cell = Cell(mailbox=self.mailbox, wire=self.wire, bus=self.bus, clock=self.clock, started=SimpleQueue())
+        self.cell = Cell(mailbox=self.mailbox, wire=self.wire, bus=self.bus, clock=self.clock)
         self.finalizer = Finalizer(self.cell, {one.task_class: one for one in abilities}, random.Random(1))
 
     def delivery(self, message: Message, ack: str = "1", **headers: str) -> Delivery:

@@ -87,19 +87,18 @@ class AsyncWorker(Lending, Worker):
         self._task = self._loop.asyncio.create_task(self._start())
 
     async def _start(self) -> None:
-        error: BaseException | None = None
         self._loop.residents.add(self)
         try:
             await _settled(self.on_start())
-        except BaseException as raised:  # noqa: BLE001 - as with threads: the drone is told, and nobody else stops
-            error = raised
+        except BaseException as error:  # noqa: BLE001 - as with threads: who started it says so, and nobody else stops
+            self._life.fail(error)
             self._retire()
             self._depart()
+        else:
+            self._life.begin()
         self._started = True
         self._task = None
         self.actor_inbox.ring()
-        assert self._cell is not None
-        self._cell.started.put((self, error))
 
     def _stop(self) -> Any:
         return self._leave()
@@ -123,6 +122,7 @@ class AsyncWorker(Lending, Worker):
     def _depart(self) -> None:
         self._actor_loop_teardown()
         self._loop.part(self)
+        self._end_life()
 
     def abort(self) -> None:
         """Cancel what is being performed; it is not handed in, so that the bus gives it to somebody else."""

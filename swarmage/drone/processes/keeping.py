@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import NamedTuple
 
@@ -15,14 +14,12 @@ from swarmage.drone.processes.nursery import Nursery
 from swarmage.drone.run import Run
 from swarmage.errors import ConfigError
 from swarmage.outcome import Outcome
-from swarmage.retry import RetryPolicy
 from swarmage.task import Task
 from swarmage.wire import codec
 from swarmage.wire.pipe import Started
 
 START_SECONDS = 50.0
 """How long a process and the `on_start` in it may take: less than a drone waits for a worker."""
-_BACKOFF = RetryPolicy(retries=1_000_000_000, first=0.1, longest=5.0)
 
 
 class NotStarted(ConfigError):
@@ -67,23 +64,6 @@ class Loss(NamedTuple):
 
     run: Run | None
     outcome: Outcome
-
-
-class Restarting:
-    """How long to wait before the next start, when they fail one after another."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._failed = 0
-
-    def succeeded(self) -> None:
-        """Note that a process has started."""
-        self._failed = 0
-
-    def delay(self) -> float:
-        """Note that one has not; return the seconds to wait."""
-        self._failed += 1
-        return _BACKOFF.delay_after(self._failed, self._rng) or 0.0
 
 
 def start_child(nursery: Nursery) -> ChildLink:

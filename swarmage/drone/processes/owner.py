@@ -6,16 +6,14 @@ From: local_queue.  To: child.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from typing import Any, ClassVar
 
 from swarmage.drone.processes.child_link import ChildGone, ChildLink
-from swarmage.drone.processes.keeping import NotStarted, Restarting, start_child
+from swarmage.drone.processes.keeping import NotStarted, start_child
 from swarmage.drone.processes.nursery import Nursery
 from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
-from swarmage.drone.worker_inbox import WorkerInbox
 from swarmage.wire.pipe import Stop
 
 logger = logging.getLogger("swarmage.drone")
@@ -41,8 +39,7 @@ class Owner(Worker):
         self._guard = threading.Lock()  # of the next two
         self._stack: list[Run] = []  # what the process performs, each but the last waiting for a local task
         self._cancelled: Run | None = None  # for which the process was killed, until there is another
-        self._gone = threading.Event()
-        self._restarting = Restarting(random.Random())  # noqa: S311 - spreads restarts
+        self._not_started: NotStarted | None = None  # why there is no process, once there is to be none
 
     # from other threads
 
@@ -70,14 +67,9 @@ class Owner(Worker):
             if at_once and self._stack and child is not None:
                 child.kill()
 
-    @property
-    def gone(self) -> bool:
-        """Whether its process has ended, too."""
-        return self._gone.is_set()
-
     def wait_until_gone(self) -> None:
         """Return when its process has ended."""
-        self._gone.wait(STOP_SECONDS + 1.0)
+        self._life.over.wait(STOP_SECONDS + 1.0)
 
     # as an actor
 
@@ -93,23 +85,21 @@ class Owner(Worker):
     def on_stop(self) -> None:
         """Let the process go, when its Worker has been through its own `on_stop`."""
         self._dismiss()
-        self._depart()
+        self.nursery.leave()
 
     def on_failure(self, *_: Any) -> None:
         """End the process at once: a message was more than its keeper could bear, and another takes its place."""
         child, self._child = self._child, None
         if child is not None:
             child.end()
-        self._depart()
-
-    def _depart(self) -> None:
         self.nursery.leave()
-        self._gone.set()
 
     def _handle_receive(self, message: Any) -> Any:
         result = super()._handle_receive(message)
         if type(message) is Run:
             self._recycle()
+            if self._not_started is not None:
+                raise self._not_started
             if self._child is None:
                 self._replace()
         return result
@@ -137,28 +127,29 @@ class Owner(Worker):
         if old:
             self._dismiss()
 
-    def _replace(self) -> bool:
+    def _replace(self) -> None:
+        """Start a process.
+
+        Raises:
+            NotStarted: there is none, and so the keeper dies: its supervisor knows when to try again.
+        """
         try:
             self._child = start_child(self.nursery)
         except NotStarted as error:
-            logger.error("worker %s %s; trying again", self.performs.__qualname__, error)  # noqa: TRY400
-            return False
-        self._restarting.succeeded()
+            if not isinstance(error.__cause__, ChildGone):
+                raise
+            self._child = start_child(self.nursery)  # it was the forkserver that had gone: now there is a fresh one
         self._cancelled = None
-        return True
 
     def _living_child(self) -> ChildLink | None:
-        """Return the process, a new one if it has died; None when somebody wants the keeper before there is one."""
-        while self._child is None or self._child.dead:
+        """Return the process, a new one if it has died; None when there is to be none."""
+        if self._child is None or self._child.dead:
             if self._child is not None:
                 end, self._child = self._child.end(), None
                 if self._cancelled is None:  # else it was killed for a task that ended just then
                     logger.error("worker %s: %s while it had nothing to do", self.performs.__qualname__, end)
-            if self._replace():
-                break
-            inbox: WorkerInbox = self.actor_inbox  # type: ignore[assignment]  # it is in a cell
-            envelope = inbox.wait(self._restarting.delay())
-            if envelope is not None:
-                self._deferred.append(envelope)
-                return None
+            try:
+                self._replace()
+            except NotStarted as error:
+                self._not_started = error
         return self._child

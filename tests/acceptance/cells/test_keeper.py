@@ -219,7 +219,7 @@ def test_a_task_can_be_cancelled(start: Start, client: Client, fifo: Path) -> No
     [keeper] = keepers()
     eventually(lambda: keeper.current_runs)
     assert not keeper.cancel("another")
-    assert keeper.cancel(reply.id)
+    eventually(lambda: keeper.cancel(reply.id))  # it counts as begun a moment before the process is told
     with pytest.raises(TaskFailed, match="Cancelled"):
         reply.result(SECONDS)
 

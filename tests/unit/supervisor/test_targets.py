@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from swarmage.abilities import ability
-from swarmage.errors import TargetError
-from swarmage.supervisor.targets import load_workers
+from swarmage.errors import ConfigError, TargetError
+from swarmage.supervisor.targets import load_workers, target_of
 
 HEAD = f"from swarmage.abilities import ability\nfrom {__name__} import Base\n"
 
@@ -164,3 +165,35 @@ def test_a_path_whose_name_is_that_of_another_module_is_refused(
     (tmp_path / "time.py").write_text("")
     with pytest.raises(TargetError, match=r"time\.py: its name, time, belongs to"):
         load_workers(["time.py"], object)
+
+
+# trees
+
+
+def test_a_tree_is_found_by_its_name_and_among_the_workers_of_its_module(project: Path) -> None:
+    write(project / "base.py", "class Tree:\n    children = ()\n")
+    head = HEAD + "from base import Tree\n"
+    write(project / "mine.py", head + worker("Mine") + "class Site(Tree):\n    children = (Mine,)\n")
+    tree = importlib.import_module("base").Tree
+    assert [found.__name__ for found in load_workers(["mine:Site"], Base, tree)] == ["Site"]
+    assert [found.__name__ for found in load_workers(["mine.py"], Base, tree)] == ["Mine", "Site"]
+    with pytest.raises(TargetError, match="base:Tree: Tree declares no children"):
+        load_workers(["base:Tree"], Base, tree)
+
+
+def test_a_tree_knows_where_others_find_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = "    class Inner:\n        children = (int,)\n"
+    write(project / "estate.py", f"class Site:\n    children = (int,)\n{inner}class Bare:\n    children = ()\n")
+    estate = importlib.import_module("estate")
+    assert target_of(estate.Site) == ["estate:Site"]
+    assert target_of(estate.Bare) == []
+    with pytest.raises(ConfigError, match=r"Site.Inner must stand at the top of a module"):
+        target_of(estate.Site.Inner)
+    monkeypatch.setitem(sys.modules, "__main__", estate)
+    monkeypatch.setattr(estate.Site, "__module__", "__main__")
+    assert target_of(estate.Site) == ["estate:Site"]  # started with python -m
+    monkeypatch.setattr(estate, "__spec__", None)
+    assert target_of(estate.Site) == [f"{project}/estate.py:Site"]
+    monkeypatch.delattr(estate, "__file__")
+    with pytest.raises(ConfigError, match="Site must stand in a file"):
+        target_of(estate.Site)
