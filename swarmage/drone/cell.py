@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from swarmage.bus.bus import Bus
 from swarmage.clock import Clock
 from swarmage.drone.local_queue import Mailbox
+from swarmage.remote.remote import Remote
 from swarmage.wire.envelope import Wire
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Cell:
         clock: where time comes from.
         started: where each worker says that it has started, or why it could not.
         loop: where coroutines are performed, for an AsyncWorker.
+        remote: actors of other cells, for those of this one; None where there is no connection.
         slots: how many tasks at once the worker may perform, for an AsyncWorker.
     """
 
@@ -36,6 +38,7 @@ class Cell:
     clock: Clock
     started: SimpleQueue[tuple[Any, BaseException | None]]
     loop: EventLoop | None = None
+    remote: Remote | None = None
     slots: int = 1
 
 
