@@ -5,6 +5,7 @@ The way of a task, one folder a stage, in the order it travels:
     client/      in your program: insert tasks, await replies
     wire/        task to signed message, and back
     bus/         message to STOMP frames on a connection that mends itself
+    remote/      references to actors of other cells and programs
     broker/      the embedded bus, which knows nothing of tasks
     drone/       the cell: take tasks in, perform them, finalize
     child/       what runs in a process of its own, for a Worker that asks for one
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from swarmage.drone.drone import Drone as Drone
     from swarmage.drone.supervision.watching import Watching as Watching
     from swarmage.drone.worker import Worker as Worker
+    from swarmage.remote.default import publish as publish
+    from swarmage.remote.default import ref as ref
+    from swarmage.remote.ref import RemoteRef as RemoteRef
     from swarmage.supervisor.supervisor import Supervisor as Supervisor
     from swarmage.task import Task as Task
 
@@ -46,6 +50,9 @@ _WHERE = {
     "Drone": "swarmage.drone.drone",
     "Supervisor": "swarmage.supervisor.supervisor",
     "Watching": "swarmage.drone.supervision.watching",
+    "RemoteRef": "swarmage.remote.ref",
+    "ref": "swarmage.remote.default",
+    "publish": "swarmage.remote.default",
 }
 """The public names and their modules, imported on first use: the embedded bus needs neither stomp.py nor pykka."""
 

@@ -20,7 +20,10 @@ SwarmageError
         ReplyTimeout         no reply came in time
         TaskTimeout          a task took longer than its ability allows; raised inside the task
     TaskCancelled            somebody cancelled the task; raised inside the task
-    TaskFailed               a task ended in the dead letters; carries the remote traceback
+    RemoteError              something raised elsewhere; carries the remote traceback
+        TaskFailed           a task ended in the dead letters
+    ActorDead                an actor elsewhere is gone, or the connection to it; what it was asked may have been done
+        ActorUnknown         nobody publishes an actor of that name; nothing was asked of anybody
     WorkerCrashed            the process of a worker ended while it performed a task
     MemoryLimitExceeded      the process of a worker took more memory than it may
     TreeTooLarge             a task passes on more local tasks than one tree may have
@@ -36,6 +39,8 @@ import math
 
 __all__ = [
     "AbilityError",
+    "ActorDead",
+    "ActorUnknown",
     "BadSignature",
     "BusError",
     "BusFailed",
@@ -50,6 +55,7 @@ __all__ = [
     "MemoryLimitExceeded",
     "NotEncodable",
     "Reject",
+    "RemoteError",
     "ReplyTimeout",
     "Retry",
     "SwarmageError",
@@ -152,8 +158,8 @@ class TaskCancelled(SwarmageError):
         super().__init__(message)
 
 
-class TaskFailed(SwarmageError):
-    """A task ended in the dead letters, or was cancelled, which makes its kind ``TaskCancelled``.
+class RemoteError(SwarmageError):
+    """Something raised elsewhere: an actor that was asked by a remote reference, or a task.
 
     Attributes:
         kind: the name of the remote exception's type, such as ``ValueError``.
@@ -166,11 +172,24 @@ class TaskFailed(SwarmageError):
         self.kind = kind
         self.message = message
         self.traceback = traceback
-        self.ending: object = None  # of a local task: its outcome, which is that of the task that lets this through
 
     def __str__(self) -> str:
         remote = f"\n\nRemote traceback:\n{self.traceback}" if self.traceback else ""
         return f"{self.kind}: {self.message}{remote}"
+
+
+class TaskFailed(RemoteError):
+    """A task ended in the dead letters, or was cancelled, which makes its kind ``TaskCancelled``."""
+
+    ending: object = None  # of a local task: its outcome, which is that of the task that lets this through
+
+
+class ActorDead(SwarmageError):
+    """An actor elsewhere is gone, or the connection to it: what it was asked may have been done or not."""
+
+
+class ActorUnknown(ActorDead):
+    """Nobody publishes an actor of that name: nothing was asked of anybody."""
 
 
 class WorkerCrashed(SwarmageError):

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
+
+from swarmage.errors import RemoteError
+
+MOST_TEXT = 20_000
+"""Characters of an error's text and traceback that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,26 @@ class Failure:
     kind: str
     message: str
     traceback: str = ""
+
+
+def describe(error: BaseException, origin: TracebackType | None) -> Failure:
+    """Return what can be said of an exception, even one whose own text cannot be had.
+
+    Args:
+        error: what was raised.
+        origin: the first frame that tells a user something.
+    """
+    if isinstance(error, RemoteError):  # of a local task, say: its own words, which grow with each level otherwise
+        return Failure(error.kind, error.message, error.traceback)
+    try:
+        message = str(error)
+    except BaseException as nested:  # noqa: BLE001 - a foreign __str__ may raise anything
+        message = f"<its text cannot be had: {type(nested).__name__}>"
+    try:
+        text = "".join(traceback.format_exception(type(error), error, origin))
+    except BaseException:  # noqa: BLE001 - as above
+        text = "".join(traceback.format_tb(origin))
+    return Failure(type(error).__qualname__, message[:MOST_TEXT], text[-MOST_TEXT:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class Bus:
 
     def _subscribe(self, connection: Connection, subscription: Subscription) -> None:
         headers = {"id": subscription.id, "destination": subscription.destination, "ack": subscription.ack}
-        headers |= self.dialect.subscribe_headers(subscription.prefetch)
+        headers |= self.dialect.subscribe_headers(subscription.prefetch, exclusive=subscription.exclusive)
         if subscription.browser:
             headers["browser"] = "true"
         with contextlib.suppress(ConnectionLost):  # the next one will have it

@@ -19,6 +19,7 @@ class Subscription:
         ack: ``auto``, ``client`` or ``client-individual`` (STOMP 1.2, "SUBSCRIBE ack Header").
         prefetch: how many unacknowledged messages the bus may have out here.
         browser: look at the messages and take none.
+        exclusive: have the queue alone, or wait until those that came before have left.
     """
 
     id: str
@@ -27,3 +28,4 @@ class Subscription:
     ack: str = "client-individual"
     prefetch: int = 1
     browser: bool = False
+    exclusive: bool = False

@@ -20,6 +20,8 @@ from swarmage.client.reply import Reply
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import ConfigError, ConnectionLost
 from swarmage.home import follow_address, load_key, resolve_address
+from swarmage.remote.ref import RemoteRef
+from swarmage.remote.remote import Remote
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
@@ -82,6 +84,7 @@ class Client(Control):
         self._pid = os.getpid()
         self.bus = Bus(self.address, clock=self.clock, follow=follow_address(self.address))
         self._replies = Replies(self.bus, self.wire)
+        self._remote = Remote(self.connect, self.wire, self.clock)
 
     def __enter__(self) -> Client:
         return self
@@ -92,6 +95,7 @@ class Client(Control):
     def close(self) -> None:
         """Leave the bus for good; whoever still waits for a reply is told at once that it will not come."""
         self._closed = True
+        self._remote.stop()
         self.bus.stop()
         self._replies.abandon(ConnectionLost("the client was closed; the task may still end, nobody here will know"))
 
@@ -108,6 +112,21 @@ class Client(Control):
             self._begin()  # after a fork: the connection is the parent's, who would get our receipts
         self.bus.start(min(self.timeout, CONNECT_TIMEOUT))
         return self.bus
+
+    @property
+    def remote(self) -> Remote:
+        """This client's connection, for actors elsewhere."""
+        if self._pid != os.getpid():
+            self._begin()
+        return self._remote
+
+    def ref(self, name: str) -> RemoteRef:
+        """Return a reference to the actor that any cell or program on the bus publishes under a name.
+
+        Raises:
+            ConfigError: it is not a name.
+        """
+        return RemoteRef(name, lambda: self.remote.asking)
 
     @overload
     def insert(self, ability: Ability[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Reply[R]: ...

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from swarmage.bus.bus import Bus
 from swarmage.clock import Clock
 from swarmage.drone.local_queue import Mailbox
+from swarmage.remote.remote import Remote
 from swarmage.wire.envelope import Wire
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Cell:
         bus: where progress goes at once; everything else goes through the drone.
         clock: where time comes from.
         loop: where coroutines are performed, for an AsyncWorker.
+        remote: actors of other cells, for those of this one; None where there is no connection.
         slots: how many tasks at once the worker may perform, for an AsyncWorker.
     """
 
@@ -33,6 +35,7 @@ class Cell:
     bus: Bus
     clock: Clock
     loop: EventLoop | None = None
+    remote: Remote | None = None
     slots: int = 1
 
 

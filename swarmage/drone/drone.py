@@ -30,6 +30,7 @@ from swarmage.drone.sharing import Sharing
 from swarmage.drone.supervision.declared import Root
 from swarmage.errors import BusError, ConfigError, SwarmageError
 from swarmage.home import follow_address, load_key, resolve_address
+from swarmage.remote.remote import Remote
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.wire.envelope import Wire
 
@@ -100,7 +101,8 @@ class Drone(pykka.ThreadingActor):
             address = resolve_address(url)
         self._bus = Bus(address, clock=clock, follow=follow_address(address))
         wire = Wire(load_key(create=True), clock)
-        self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock)
+        self._remote = Remote(lambda: self._bus, wire, clock)
+        self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, remote=self._remote)
         self._crew = Crew(workers, concurrency or {}, self._cell)
         self._finalizer = Finalizer(self._cell, self._crew.abilities, random.Random())  # noqa: S311 - spreads retries
         self.name = f"{socket.gethostname()}-{os.getpid()}-{self.actor_urn[-6:]}"
@@ -217,6 +219,7 @@ class Drone(pykka.ThreadingActor):
         if not self._left:  # else it has drained already
             self._drain(self._grace)
         self._crew.stop()
+        self._remote.stop()
         self._bus.stop()
 
     def _drain(self, grace: float) -> None:

@@ -5,7 +5,6 @@ From: worker.  To: finalize.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, get_origin
@@ -21,12 +20,10 @@ from swarmage.errors import (
     TreeTooLarge,
     Unreadable,
 )
-from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Succeeded
+from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Succeeded, describe
 from swarmage.task import Task
 from swarmage.wire import codec
 
-MOST_TEXT = 20_000
-"""Characters of an error's text and traceback that are kept."""
 _UNCHECKED = (Parameter.empty, Any, object)
 _BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -146,19 +143,8 @@ def outcome_of(error: BaseException) -> Outcome:
 
 def failure_of(error: BaseException) -> Failure:
     """Return what can be said of an exception, even one whose own text cannot be had."""
-    if isinstance(error, TaskFailed):  # of a local task: its own words, which grow with each level otherwise
-        return Failure(error.kind, error.message, error.traceback)
-    try:
-        message = str(error)
-    except BaseException as nested:  # noqa: BLE001 - a foreign __str__ may raise anything
-        message = f"<its text cannot be had: {type(nested).__name__}>"
     # the first frame is `execute` above, which tells a user nothing
-    origin = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    try:
-        text = "".join(traceback.format_exception(type(error), error, origin))
-    except BaseException:  # noqa: BLE001 - as above
-        text = "".join(traceback.format_tb(origin))
-    return Failure(type(error).__qualname__, message[:MOST_TEXT], text[-MOST_TEXT:])
+    return describe(error, error.__traceback__.tb_next if error.__traceback__ is not None else None)
 
 
 def last_words(error: BaseException) -> Failure:

@@ -6,6 +6,7 @@ from swarmage.abilities import Ability
 from swarmage.errors import AbilityError
 
 _OURS = {"swarmage", "pykka"}
+_FREE = {"publish", "ref", "unwatch", "watch"}  # for user code alone: a class that has its own does without them
 
 
 def check_names(owner: type) -> None:
@@ -15,7 +16,7 @@ def check_names(owner: type) -> None:
         AbilityError: names the class and the method, and says what to do.
     """
     ours = [base for base in owner.__mro__ if base.__module__.partition(".")[0] in _OURS]
-    taken = {name for base in ours for name in vars(base)}
+    taken = {name for base in ours for name in vars(base)} - _FREE
     for base in owner.__mro__:
         if base in ours:
             continue

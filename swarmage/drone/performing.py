@@ -17,6 +17,7 @@ from swarmage.drone.cell import Cell
 from swarmage.drone.local_task import LocalTask
 from swarmage.drone.messages import CANCELLATION
 from swarmage.drone.names import check_names
+from swarmage.drone.referring import Referring
 from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import add
 from swarmage.drone.telling import Telling
@@ -25,7 +26,7 @@ from swarmage.outcome import Outcome
 from swarmage.task import Task
 
 
-class Performing(Telling):
+class Performing(Telling, Referring):
     """The part of a Worker that its abilities use. Owned by the worker's thread.
 
     Attributes:

@@ -15,7 +15,7 @@ from swarmage.bus.memory import LISTENING, Link, MemoryConnection
 from swarmage.testing.clock import AdvancingClock
 from swarmage.testing.crashes import Crashes
 from swarmage.testing.ledger import Ledger
-from swarmage.wire.names import NAMESPACE
+from swarmage.wire.names import ACTOR, DEAD, NAMESPACE
 
 
 class MemoryBus:
@@ -116,8 +116,8 @@ class MemoryBus:
 
 
 def _resting(name: str) -> bool:
-    """Say whether messages in this queue wait for a person."""
-    return name == f"/queue/{NAMESPACE}.dead"
+    """Say whether messages in this queue wait for a person, or for an actor that nobody publishes."""
+    return name == DEAD or name.startswith(ACTOR)
 
 
 class _Link:

@@ -22,6 +22,7 @@ from swarmage.drone.drone import Drone
 from swarmage.drone.supervision.declared import Root
 from swarmage.errors import ConfigError
 from swarmage.home import write_secret
+from swarmage.remote.default import HERE
 from swarmage.task import Task
 from swarmage.testing.clock import AdvancingClock
 from swarmage.testing.crashes import Crashes, Point
@@ -92,6 +93,7 @@ class Swarm:
 
     def stop(self) -> None:
         """End everything; safe twice."""
+        HERE.leave()  # what the code under test has asked without a client
         self.client.close()
         for drone in self._drones:
             drone.actor_ref.stop(timeout=SECONDS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from swarmage.errors import ConfigError
+
 NAMESPACE = "swarmage"
 
 DEAD = f"/queue/{NAMESPACE}.dead"
@@ -20,6 +22,10 @@ STATISTICS = "/bus/statistics"
 
 _TASK = f"/queue/{NAMESPACE}.task."
 _REPLY = f"/queue/{NAMESPACE}.reply."
+ACTOR = f"/queue/{NAMESPACE}.actor."
+"""How the queues begin in which actors are asked by remote references."""
+
+_ACTOR_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _REPLY_QUEUE = re.compile(re.escape(_REPLY) + r"[A-Za-z0-9._-]{1,200}")
 
 
@@ -41,3 +47,16 @@ def reply_destination(originator: str) -> str:
 def is_reply_destination(destination: str) -> bool:
     """Say whether a queue is one that originators read: nothing else may be answered to."""
     return _REPLY_QUEUE.fullmatch(destination) is not None
+
+
+def actor_destination(name: str) -> str:
+    """Return the queue in which the actor published under a name is asked.
+
+    Raises:
+        ConfigError: it is not a name.
+    """
+    if not isinstance(name, str) or _ACTOR_NAME.fullmatch(name) is None:
+        raise ConfigError(
+            f"{str(name)[:100]!r} is not the name of an actor: take 1 to 200 letters, digits, '.', '_' and '-'"
+        )
+    return ACTOR + name

@@ -24,8 +24,13 @@ class Dialect(Protocol):
         """
         ...
 
-    def subscribe_headers(self, prefetch: int) -> dict[str, str]:
-        """Return the headers of a SUBSCRIBE that takes at most so many unacknowledged messages."""
+    def subscribe_headers(self, prefetch: int, *, exclusive: bool = False) -> dict[str, str]:
+        """Return the headers of a SUBSCRIBE besides id, destination and ack.
+
+        Args:
+            prefetch: how many unacknowledged messages it takes at most.
+            exclusive: have the queue alone; who comes later waits, and takes over when this one has left.
+        """
         ...
 
     def give_back(self, message_id: str) -> bytes:

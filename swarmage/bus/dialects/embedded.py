@@ -23,9 +23,10 @@ class EmbeddedDialect:
             lines += f"expires:{round((now + message.expires) * 1000)}\n"
         return lines
 
-    def subscribe_headers(self, prefetch: int) -> dict[str, str]:
+    def subscribe_headers(self, prefetch: int, *, exclusive: bool = False) -> dict[str, str]:
         """See `Dialect.subscribe_headers`."""
-        return {"prefetch-count": str(prefetch)}
+        headers = {"prefetch-count": str(prefetch)}
+        return headers | {"exclusive": "true"} if exclusive else headers
 
     def give_back(self, message_id: str) -> bytes:
         """See `Dialect.give_back`."""

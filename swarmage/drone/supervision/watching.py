@@ -120,7 +120,7 @@ class Watching(pykka.ThreadingActor):
     def _end_life(self) -> None:
         """Tell who watches. The last thing the actor does."""
         for ref in tuple(self._life.watched.values()):
-            self.unwatch(ref)
+            Watching.unwatch(self, ref)  # a Worker may have an ability of that name
         death = Death(self.actor_ref, self._life.reason)
         for watcher in self._life.end():
             with contextlib.suppress(pykka.ActorDeadError):

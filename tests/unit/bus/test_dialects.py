@@ -39,4 +39,5 @@ def test_what_a_message_asks_for_is_said_in_headers(changes: dict[str, float], l
 def test_prefetch_and_handing_back_are_said_in_the_words_of_our_bus() -> None:
     dialect = dialect_of("swarmage")
     assert dialect.subscribe_headers(7) == {"prefetch-count": "7"}
+    assert dialect.subscribe_headers(7, exclusive=True) == {"prefetch-count": "7", "exclusive": "true"}
     assert dialect.give_back("m1") == b"NACK\nid:m1\ncount:false\n\n\0"

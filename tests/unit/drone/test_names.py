@@ -35,3 +35,12 @@ def test_an_ability_may_take_the_place_of_an_inherited_one() -> None:
             return 2
 
     assert After.abilities["some.thing"] is After.thing
+
+
+def test_what_is_for_user_code_alone_may_be_replaced() -> None:
+    class Mine(Worker):
+        @ability("site.publish")
+        def publish(self, page: str) -> str:  # type: ignore[override]
+            return page
+
+    assert Mine.abilities["site.publish"] is Mine.publish
