@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from swarmage.drone.coroutines.async_worker import AsyncWorker as AsyncWorker
     from swarmage.drone.drone import Drone as Drone
     from swarmage.drone.worker import Worker as Worker
+    from swarmage.keyed import KeyedWorker as KeyedWorker
     from swarmage.supervisor.supervisor import Supervisor as Supervisor
     from swarmage.task import Task as Task
 
@@ -41,6 +42,7 @@ _WHERE = {
     "Progress": "swarmage.client.heard",
     "Worker": "swarmage.drone.worker",
     "AsyncWorker": "swarmage.drone.coroutines.async_worker",
+    "KeyedWorker": "swarmage.keyed",
     "ability": "swarmage.abilities",
     "Drone": "swarmage.drone.drone",
     "Supervisor": "swarmage.supervisor.supervisor",

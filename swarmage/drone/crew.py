@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from swarmage.abilities import Ability
 from swarmage.annotations import unresolved
 from swarmage.drone.cell import Cell, starting
+from swarmage.drone.keyed.checks import check_bus, check_kinds
+from swarmage.drone.keyed.host import KeyedHost
+from swarmage.drone.keyed.lane import keyed_lanes
 from swarmage.drone.processes.keeper import keeper_of
 from swarmage.drone.processes.keeping import NotStarted
 from swarmage.drone.run import Run
@@ -44,6 +47,7 @@ class Crew:
         self.workers: list[Worker] = []
         self.abilities: dict[str, Ability[..., Any]] = {}
         self.able: dict[str, int] = {}
+        self._keyed = any(issubclass(worker_class, KeyedHost) for worker_class in self._counts)
         for worker_class, count in self._counts.items():
             for name, ability in worker_class.abilities.items():
                 self.abilities.setdefault(name, ability)
@@ -53,7 +57,9 @@ class Crew:
                         name,
                         parameter,
                     )
+            for name in _lanes_of(worker_class):
                 self.able[name] = self.able.get(name, 0) + count
+        check_kinds(self._counts)
 
     def start(self) -> None:
         """Start all workers, and return when each has been through its `on_start`.
@@ -61,6 +67,8 @@ class Crew:
         Raises:
             ConfigError: one cannot be made or started; the message says which and why.
         """
+        if self._keyed:
+            check_bus(self._cell.bus)
         for worker_class, count in self._counts.items():
             for _ in range(1 if worker_class.on_loop else count):
                 self._start(worker_class)
@@ -144,7 +152,7 @@ class Crew:
         return number
 
     def _count(self, worker_class: type[Worker], count: int) -> None:
-        for name in worker_class.abilities:
+        for name in _lanes_of(worker_class):
             self.able[name] += count - self._counts[worker_class]
         self._counts[worker_class] = count
 
@@ -154,7 +162,10 @@ class Crew:
         worker.leave()
 
     def look_after(self, now: float) -> None:
-        """Enforce time limits and replace workers that died of a message they were sent."""
+        """Enforce time limits, replace workers that died of a message, let idle actors of keys leave memory."""
+        for lane in keyed_lanes(self._cell.mailbox) if self._keyed else ():
+            with self._cell.mailbox.lock:
+                lane.passivate(now)
         if self._loop is not None:
             self._loop.look(now)
         for worker in tuple(self._leaving):
@@ -193,6 +204,11 @@ class Crew:
             self._loop.stop()
         for worker in self.everybody:
             worker.wait_until_gone()
+
+
+def _lanes_of(worker_class: type[Worker]) -> Iterable[str]:
+    """Return the names under which its tasks come from the bus: of a KeyedWorker the kind, for all of them together."""
+    return (worker_class.kind,) if issubclass(worker_class, KeyedHost) else worker_class.abilities
 
 
 def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:

@@ -16,6 +16,7 @@ import pykka
 from swarmage.abilities import Ability
 from swarmage.bus.memory import MemoryConnection
 from swarmage.client.client import Client
+from swarmage.client.default import close_default_client
 from swarmage.client.reply import Reply
 from swarmage.clock import SYSTEM_CLOCK
 from swarmage.drone.drone import Drone
@@ -93,6 +94,8 @@ class Swarm:
     def stop(self) -> None:
         """End everything; safe twice."""
         self.client.close()
+        if self._environment:
+            close_default_client()
         for drone in self._drones:
             drone.actor_ref.stop(timeout=SECONDS)
         self._drones.clear()

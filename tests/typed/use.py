@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
-from swarmage import AsyncWorker, Client, Reply, Worker, ability
+from swarmage import AsyncWorker, Client, KeyedWorker, Reply, Worker, ability
 
 
 class Census(Worker):
@@ -79,3 +79,18 @@ def by_coroutine(client: Client) -> None:
     assert_type(client.insert_many(Fetch.fetch, ["x"]), list[Reply[str]])
     assert_type(client.insert(Fetch.lines, "x"), Reply[None])
     client.insert(Fetch.fetch, 5)  # type: ignore[call-overload]  # the ability takes a str
+
+
+class Account(KeyedWorker):
+    idle = 60.0
+
+    @ability("account.deposit")
+    def deposit(self, amount: int) -> int:
+        return amount
+
+
+def keyed(client: Client) -> None:
+    assert_type(Account["alice"].deposit(10), Reply[int])
+    assert_type(client.insert(Account["alice"].deposit, 10), Reply[int])
+    assert_type(client.insert_many(Account["alice"].deposit, [10]), list[Reply[int]])
+    Account["alice"].deposit("ten")  # type: ignore[arg-type]
