@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from swarmage.drone.drone import Drone as Drone
     from swarmage.drone.supervision.watching import Watching as Watching
     from swarmage.drone.worker import Worker as Worker
+    from swarmage.keyed import KeyedWorker as KeyedWorker
     from swarmage.remote.default import publish as publish
     from swarmage.remote.default import ref as ref
     from swarmage.remote.ref import RemoteRef as RemoteRef
@@ -46,6 +47,7 @@ _WHERE = {
     "Progress": "swarmage.client.heard",
     "Worker": "swarmage.drone.worker",
     "AsyncWorker": "swarmage.drone.coroutines.async_worker",
+    "KeyedWorker": "swarmage.keyed",
     "ability": "swarmage.abilities",
     "Drone": "swarmage.drone.drone",
     "Supervisor": "swarmage.supervisor.supervisor",

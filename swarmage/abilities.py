@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from swarmage.annotations import resolved
 from swarmage.errors import AbilityError, ConfigError
 from swarmage.retry import Errors, RetryPolicy
 from swarmage.task import check_task_class
+
+if TYPE_CHECKING:
+    from swarmage.keyed import KeyedAbility, KeyedWorker
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +37,12 @@ class Ability(Generic[P, R]):
         policy: when a failed task is tried again.
         bound: whether the function takes the Worker as its first parameter.
         awaited: whether it is a coroutine function or an async generator, which an AsyncWorker performs.
+        keyed: whether it is one of a KeyedWorker, whose tasks are each for one key.
+        key: that key, once it is known.
     """
+
+    keyed: bool = False
+    key: str | None = None
 
     def __init__(
         self,
@@ -64,14 +72,15 @@ class Ability(Generic[P, R]):
         self._hints: Mapping[str, Any] = {}
 
     @overload
+    def __get__(self, instance: None, owner: type[KeyedWorker]) -> KeyedAbility[P, R]: ...
+    @overload
     def __get__(self, instance: None, owner: type | None = None) -> Ability[P, R]: ...
     @overload
     def __get__(self, instance: object, owner: type | None = None) -> Callable[P, R]: ...
-    def __get__(self, instance: object | None, owner: type | None = None) -> Ability[P, R] | Callable[P, R]:
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        method: Callable[P, R] = self.function.__get__(instance, owner) if self.bound else self.function
-        return method
+        return self.function.__get__(instance, owner) if self.bound else self.function
 
     def __repr__(self) -> str:
         return f"<ability {self.task_class}>"
@@ -120,26 +129,6 @@ def _check_limits(what: str, timeout: float | None, hard_timeout: float | None) 
 def is_async(function: Callable[..., Any]) -> bool:
     """Say whether a function is a coroutine function or an async generator."""
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-
-
-def check_kind(owner: str, ability: Ability[..., Any], *, on_loop: bool) -> None:
-    """Refuse an ability that its Worker cannot perform: a coroutine in a thread, or a plain function on an event loop.
-
-    Raises:
-        AbilityError: names the class and the method, and says what to do.
-    """
-    if ability.awaited == on_loop:
-        return
-    name = f"{owner}.{getattr(ability.function, '__name__', repr(ability.function))}"
-    if ability.awaited:
-        raise AbilityError(
-            f"ability {ability.task_class}: {name} is async, which needs an event loop: make {owner} an AsyncWorker,"
-            " or the method a plain def"
-        )
-    raise AbilityError(
-        f"ability {ability.task_class}: {name} is a plain def, which would hold up the event loop of an AsyncWorker:"
-        f" make it an async def, or {owner} a Worker"
-    )
 
 
 class AsyncAbility(Ability[P, R], Generic[P, R, M]):

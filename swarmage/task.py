@@ -13,6 +13,7 @@ import msgspec
 from swarmage.errors import ConfigError
 
 MAX_TASK_CLASS = 200
+MAX_KEY = 200
 PRIORITIES = range(10)
 DEFAULT_PRIORITY = 4
 LONGEST_DELAY = 10 * 365 * 86400.0
@@ -36,6 +37,27 @@ def check_task_class(name: object) -> str:
     if len(_checked) < _MOST_CHECKED:
         _checked.add(name)
     return name
+
+
+def check_key(task_class: str, key: object) -> str:
+    """Return the key, if it is one, and the name of a task class that tasks of a key may have.
+
+    Raises:
+        ConfigError: it is no text of 1 to `MAX_KEY` characters, or the task class is one word.
+    """
+    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
+        shown = f"{len(key)} characters" if isinstance(key, str) else repr(key)[:100]
+        raise ConfigError(f"the key of a task {task_class} must be a text of 1 to {MAX_KEY} characters, not {shown}")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"the key of a task {task_class} holds half characters: {key[:100]!r}") from None
+    if "." not in task_class:
+        raise ConfigError(
+            f"a task of class {task_class!r} cannot have the key {key[:100]!r}: the tasks of a KeyedWorker are called"
+            " after its kind and what it does, such as account.deposit"
+        )
+    return key
 
 
 _ids: list[str] = []
@@ -72,6 +94,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
         issued: when it was first inserted, seconds since the epoch; 0 until then.
         originator: the destination that wants replies, if anybody does.
         acknowledge: whether the originator wants to hear at once when a worker begins.
+        key: which of the actors of a KeyedWorker performs it, None for a task that any worker may perform.
         parent: identity of the task that inserted this one.
         traceparent: W3C trace context, carried as it came.
         retries: how many more times it is tried after a failure, instead of what its ability says.
@@ -94,6 +117,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     issued: float = 0.0
     originator: str | None = None
     acknowledge: bool = False
+    key: str | None = None
     parent: str | None = None
     traceparent: str | None = None
     retries: int | None = None
@@ -116,6 +140,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
             raise ConfigError(f"expires of task {self.task_class} must be more than 0 seconds: {self.expires}")
         if self.retries is not None or self.backoff is not None or self.deadline is not None:
             self._check_policy()
+        if self.key is not None:
+            check_key(self.task_class, self.key)
         if not self.id or len(self.id) > MAX_TASK_CLASS:
             raise ConfigError(f"id of task {self.task_class} must have 1 to {MAX_TASK_CLASS} characters")
 

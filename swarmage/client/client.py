@@ -20,11 +20,13 @@ from swarmage.client.reply import Reply
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import ConfigError, ConnectionLost
 from swarmage.home import follow_address, load_key, resolve_address
+from swarmage.inserting import class_of, task_of
 from swarmage.remote.ref import RemoteRef
 from swarmage.remote.remote import Remote
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
+from swarmage.wire.names import group_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,10 +144,11 @@ class Client(Control):
 
         Raises:
             BusUnreachable: no bus answers.
+            ConfigError: it is an ability of a KeyedWorker, for no key.
             InsertTimeout: the bus does not confirm in time; the task may be there.
             NotEncodable: the arguments cannot be carried.
         """
-        task = Task(task_class=_name_of(ability), args=args, kwargs=kwargs)
+        task = task_of(ability, args, kwargs)
         return self._insert([task], True, _kind_of(ability))[0]
 
     def insert_task(self, task: Task, *, reply: bool = True) -> Reply[Any]:
@@ -176,11 +179,12 @@ class Client(Control):
             InsertTimeout: the bus does not confirm in time; the tasks of the last 2,000 may be there.
             NotEncodable: the arguments of one cannot be carried; those before it may be there.
         """
-        name, kind = _name_of(ability), _kind_of(ability)
+        class_of(ability)
+        kind = _kind_of(ability)
         replies: list[Reply[Any]] = []
         batch: list[Task] = []
         for item in items:
-            batch.append(_task_of(name, item))
+            batch.append(_task_of(ability, item))
             if len(batch) == BATCH:
                 replies += self._insert(batch, reply, kind)
                 batch = []
@@ -196,29 +200,24 @@ class Client(Control):
         for task in tasks:
             waiting: Reply[Any] = Reply(task.id, task.task_class, kind, self.clock, asked=reply)
             originator = self._replies.expect(waiting) if reply else None
-            messages.append(self.wire.task(msgspec.structs.replace(task, issued=now, originator=originator)))
+            message = self.wire.task(msgspec.structs.replace(task, issued=now, originator=originator))
+            if task.key is not None:
+                message = message._replace(once=group_of(task.id))  # what is sent again, in doubt, must not count twice
+            messages.append(message)
             replies.append(waiting)
         publish(self.bus, messages, self.timeout, self.clock)
         return replies
-
-
-def _name_of(ability: Ability[..., Any] | str) -> str:
-    if isinstance(ability, Ability):
-        return ability.task_class
-    if isinstance(ability, str):
-        return ability
-    raise ConfigError(f"insert takes an ability or the name of a task class, not {ability!r}")
 
 
 def _kind_of(ability: Ability[..., Any] | str) -> Any:
     return ability.hints.get("return", Any) if isinstance(ability, Ability) else Any
 
 
-def _task_of(task_class: str, item: Any) -> Task:
+def _task_of(ability: Ability[..., Any] | str, item: Any) -> Task:
     if isinstance(item, Task):
         return item
     if isinstance(item, tuple):
-        return Task(task_class=task_class, args=item)
+        return task_of(ability, item, {})
     if isinstance(item, Mapping):
-        return Task(task_class=task_class, kwargs=dict(item))
-    return Task(task_class=task_class, args=(item,))
+        return task_of(ability, (), dict(item))
+    return task_of(ability, (item,), {})

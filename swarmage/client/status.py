@@ -14,7 +14,7 @@ from swarmage.client.orders import read_standing
 from swarmage.clock import Clock
 from swarmage.errors import ReplyTimeout, WireError
 from swarmage.wire.envelope import Wire
-from swarmage.wire.names import CONTROL, STATE, STATISTICS, reply_destination, task_class_of
+from swarmage.wire.names import CONTROL, STATE, STATISTICS, kind_in, reply_destination, task_class_of
 from swarmage.wire.signing import HEADER
 
 ANSWER = 2.0
@@ -37,13 +37,18 @@ def status(bus: Bus, wire: Wire, timeout: float, clock: Clock) -> dict[str, Any]
     orders = read_standing(bus, wire, timeout, clock).orders
     return {
         "bus": {"url": str(bus.address), **figures["bus"]},
-        "queues": [{**queue, "task_class": task_class_of(queue["name"])} for queue in _visible(figures["queues"])],
+        "queues": [{**queue, "task_class": _class_of(queue["name"])} for queue in _visible(figures["queues"])],
         "drones": sorted(drones, key=lambda drone: str(drone["id"])),
         "silent_drones": max(0, listeners - len(drones)),
         "paused": sorted(name for name, (paused, _) in orders.paused.items() if paused),
         "concurrency": {name: count for name, (count, _) in orders.concurrency.items() if count is not None},
         "cancelled": len(orders.cancelled),
     }
+
+
+def _class_of(name: str) -> str | None:
+    """Return the task class whose tasks stand in a queue, or the kind of actor whose keys' tasks do."""
+    return task_class_of(name) or kind_in(name)
 
 
 def _visible(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:

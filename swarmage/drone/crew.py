@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from swarmage.abilities import Ability
 from swarmage.annotations import unresolved
 from swarmage.drone.cell import Cell
+from swarmage.drone.keyed.checks import check_bus, check_kinds
+from swarmage.drone.keyed.host import KeyedHost
+from swarmage.drone.keyed.lane import keyed_lanes
 from swarmage.drone.run import Run
 from swarmage.drone.supervision.declared import roots_of, workers_of
 from swarmage.drone.supervision.planting import Planting
@@ -44,7 +47,7 @@ class Crew:
         """
         roots = roots_of(classes)
         given = _with_concurrency(workers_of(roots), concurrency)
-        self._clock = cell.clock
+        self._clock, self._bus, self._mailbox = cell.clock, cell.bus, cell.mailbox
         planting = Planting(given, cell)
         self._counts = planting.counts
         self._given = dict(self._counts)
@@ -53,6 +56,7 @@ class Crew:
         self._ranks = planting.ranks
         self.abilities: dict[str, Ability[..., Any]] = {}
         self.able: dict[str, int] = {}
+        self._keyed = any(issubclass(worker_class, KeyedHost) for worker_class in self._counts)
         for worker_class, count in self._counts.items():
             for name, ability in worker_class.abilities.items():
                 self.abilities.setdefault(name, ability)
@@ -62,7 +66,9 @@ class Crew:
                         name,
                         parameter,
                     )
+            for name in _lanes_of(worker_class):
                 self.able[name] = self.able.get(name, 0) + count
+        check_kinds(self._counts)
 
     def start(self) -> None:
         """Start all actors, and return when each has been through its `on_start`.
@@ -70,6 +76,8 @@ class Crew:
         Raises:
             ConfigError: one cannot be made or started; the message says which and why.
         """
+        if self._keyed:
+            check_bus(self._bus)
         for tree in self._trees:
             tree.begin_now(self._clock.monotonic())
 
@@ -141,12 +149,15 @@ class Crew:
             tree.remove(rank, post, self._clock.monotonic())
 
     def _count(self, worker_class: type[Worker], count: int) -> None:
-        for name in worker_class.abilities:
+        for name in _lanes_of(worker_class):
             self.able[name] += count - self._counts[worker_class]
         self._counts[worker_class] = count
 
     def look_after(self, now: float) -> None:
-        """Enforce time limits, and start again what has died, as its Supervisor says."""
+        """Enforce time limits, start again what has died, as its Supervisor says, let idle actors of keys go."""
+        for lane in keyed_lanes(self._mailbox) if self._keyed else ():
+            with self._mailbox.lock:
+                lane.passivate(now)
         self._roster.look_after(now)
         for tree in self._trees:
             tree.look(now)
@@ -169,6 +180,11 @@ class Crew:
         let_go = partial(self._roster.let_go, at_once=True)
         stop_in_turn(there, let_go, STOP_SECONDS if trees else 0.0)
         self._roster.stop()
+
+
+def _lanes_of(worker_class: type[Worker]) -> Iterable[str]:
+    """Return the names under which its tasks come from the bus: of a KeyedWorker the kind, for all of them together."""
+    return (worker_class.kind,) if issubclass(worker_class, KeyedHost) else worker_class.abilities
 
 
 def _with_concurrency(classes: Sequence[type[Worker]], concurrency: Mapping[str, int]) -> dict[type[Worker], int]:

@@ -24,6 +24,7 @@ from swarmage.bus.delivery import Delivery
 from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
 from swarmage.drone.decision import Again, Bury, Drop, decide
+from swarmage.drone.keyed.lane import settle_all
 from swarmage.drone.messages import CANCELLATION, CANCELLED, Suspected, Unread
 from swarmage.drone.run import Run, Tree
 from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
@@ -55,14 +56,20 @@ class Finalizer:
         for run, outcome in finished:
             self._note(run, outcome)
         by_connection: dict[Connection, list[bytes]] = {}
+        keyed: list[tuple[Tree, list[Message]]] = []
         complete = self._mailbox.end_runs(run for run, _ in finished)
         for tree in complete:
             if type(tree) is Branch:
                 complete += self._end_branch(tree)
                 continue
             written = by_connection.setdefault(tree.delivery.connection, [])
-            written.append(self._step(tree.delivery, self._messages_or_dead(tree)))
+            messages = self._messages_or_dead(tree)
+            written.append(self._step(tree.delivery, messages))
+            if tree.task.key is not None:
+                keyed.append((tree, messages))
         self._write(by_connection)
+        if keyed:
+            settle_all(self._mailbox, keyed, self._clock.monotonic())
 
     def force(self, trees: Iterable[Tree]) -> None:
         """End trees of which a task has overrun its hard limit, though others of them may run for ever."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from swarmage.drone.messages import WAKE
@@ -47,6 +47,13 @@ class Lane:
                 inbox.ticket += 1
                 inbox.private.put(WAKE)
                 return
+
+    def remove(self, unwanted: Callable[[Run], bool]) -> list[Run]:
+        """Take out tasks from the bus that nobody has begun."""
+        removed = [run for run in self.bus if unwanted(run)]
+        if removed:
+            self.bus = deque(run for run in self.bus if not unwanted(run))
+        return removed
 
     def take_descendant(self, ancestor: Run) -> Run | None:
         """Take the newest local task that came of a run."""

@@ -11,7 +11,6 @@ the next when it finds more to do, so that a burst does not wake all of them for
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterable
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -109,7 +108,8 @@ class Mailbox(Finished):
         Then only its ack has a new address: a task that runs for an hour is not begun again for a restarted bus.
         """
         known = self.trees.get(tree.task.id)
-        if known is None or not known.delivery.connection.lost:
+        if known is None or not known.delivery.connection.lost or tree.task.key is not None:
+            # a task of a key begins anew, after the one that runs: others may have had the key meanwhile
             self.trees[tree.task.id] = tree
             return False
         known.delivery = tree.delivery
@@ -184,12 +184,9 @@ class Mailbox(Finished):
     def remove_waiting(self, task_class: str, unwanted: Any) -> list[Run]:
         """Take tasks from the bus out of a lane that nobody has begun and for which ``unwanted(run)`` is true."""
         with self.lock:
-            lane = self.lanes[task_class]
-            removed = [run for run in lane.bus if unwanted(run)]
-            if removed:
-                lane.bus = deque(run for run in lane.bus if not unwanted(run))
-                for run in removed:
-                    self._forget_tree(run.tree)
+            removed = self.lanes[task_class].remove(unwanted)
+            for run in removed:
+                self._forget_tree(run.tree)
             return removed
 
     def remove_stuck(self, task_class: str, head: Run | None) -> tuple[list[Run], Run | None]:
@@ -213,10 +210,11 @@ class Mailbox(Finished):
         """Take in no more tasks from the bus; return those that nobody has begun."""
         with self.lock:
             self.accepting = False
-            left = [run for lane in self.lanes.values() for run in lane.bus]
+            lanes = set(self.lanes.values())  # a kind of keyed actors has one for all its task classes
+            left = [run for lane in lanes for run in lane.bus]
             for run in left:
                 self._forget_tree(run.tree)
-            for lane in self.lanes.values():
+            for lane in lanes:
                 lane.bus.clear()
             return left
 

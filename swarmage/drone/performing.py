@@ -22,6 +22,7 @@ from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import add
 from swarmage.drone.telling import Telling
 from swarmage.errors import AbilityError, SwarmageError, TaskCancelled, TreeTooLarge
+from swarmage.inserting import task_of
 from swarmage.outcome import Outcome
 from swarmage.task import Task
 
@@ -110,8 +111,7 @@ class Performing(Telling, Referring):
         Raises:
             NotEncodable: its arguments cannot be carried.
         """
-        task_class = ability if isinstance(ability, str) else ability.task_class
-        return self.insert_task(Task(task_class=task_class, args=args, kwargs=kwargs))
+        return self.insert_task(task_of(ability, args, kwargs))
 
     def insert_task(self, task: Task) -> str:
         """Insert a task with all its settings, as `insert` does; its id is replaced by one that repeats.

@@ -18,6 +18,7 @@ from swarmage.drone.cell import Cell
 from swarmage.drone.run import Run
 from swarmage.drone.subscribing import Subscribing
 from swarmage.errors import BusError
+from swarmage.wire.names import kind_of
 
 logger = logging.getLogger("swarmage.drone")
 
@@ -53,7 +54,8 @@ class Quarantine:
 
     def admit(self, run: Run) -> None:
         """Take a suspect in, if there is none yet and its class is taken; else it goes back for others or later."""
-        paused = run.task.task_class in self._subscribing.paused
+        task = run.task
+        paused = (task.task_class if task.key is None else kind_of(task.task_class)) in self._subscribing.paused
         if self._run is not None or paused or not self._mailbox.accepting:
             self._bus.give_back([run.tree.delivery])
             return

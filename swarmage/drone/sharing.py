@@ -40,9 +40,11 @@ class Sharing:
         self._subscribing = subscribing
         self._heads: dict[str, tuple[Run | None, int]] = {}  # what came first in a lane, and at how many looks
         self._left: set[str] = set()  # the classes left to others until a worker is free
-        self._siblings: dict[str, set[str]] = {name: set() for name in subscribing.task_classes}  # that share a worker
+        # that share a worker; a key's tasks wait for their key, and only this drone may have it
+        shared = subscribing.task_classes - subscribing.kinds
+        self._siblings: dict[str, set[str]] = {name: set() for name in shared}
         for worker in workers:
-            for name in worker.abilities:
+            for name in worker.abilities.keys() & shared:
                 self._siblings[name].update(worker.abilities)
 
     @property
@@ -52,7 +54,7 @@ class Sharing:
 
     def look(self) -> None:
         """Give back what is stuck behind busy workers; called now and then."""
-        for name in self._subscribing.task_classes - self._subscribing.paused.keys():
+        for name in self._siblings.keys() - self._subscribing.paused.keys():
             head, seen = self._heads.get(name, (None, 0))
             enough = seen >= (LOOKS_WHEN_SHORT if self._subscribing.has_extra(name) else 1)
             stuck, first = self._mailbox.remove_stuck(name, head if enough else None)

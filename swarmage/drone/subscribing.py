@@ -17,9 +17,10 @@ from swarmage.bus.subscription import Subscription
 from swarmage.drone.cell import Cell
 from swarmage.drone.credit import EXTRA, Credit
 from swarmage.drone.intake import Intake
+from swarmage.drone.keyed.intake import AHEAD, KeyedIntake, KeylessIntake
 from swarmage.drone.run import Run
 from swarmage.drone.standing import Standing
-from swarmage.wire.names import task_destination
+from swarmage.wire.names import keyed_destination, kind_of, task_destination
 
 STOPPING = "stopping"
 """The reason nobody takes back."""
@@ -61,12 +62,19 @@ class Subscribing:
         self._caps = {name: ability.policy.crashes for name, ability in abilities.items()}
         self._standing = standing
         self._lines = {task_class: Line(task_class, workers) for task_class, workers in able.items()}
+        self._keyed = [name for name, ability in abilities.items() if ability.keyed]
+        self._kinds = set(map(kind_of, self._keyed))
         self._numbers = itertools.count(1)
 
     @property
     def task_classes(self) -> Set[str]:
         """What this drone is able to perform."""
         return self._lines.keys()
+
+    @property
+    def kinds(self) -> Set[str]:
+        """Those of them that stand for the keys of a kind of actor, with all its task classes."""
+        return self._kinds
 
     @property
     def paused(self) -> dict[str, list[str]]:
@@ -77,12 +85,18 @@ class Subscribing:
         """Take all task classes that are not paused."""
         for task_class in self._lines:
             self._grant(task_class)
+        cell = self._cell
+        for name in self._keyed:
+            refused = KeylessIntake(cell.mailbox, cell.wire, cell.clock).receive
+            cell.bus.subscribe(Subscription(id=f"keyless.{name}", destination=task_destination(name), receive=refused))
 
     def stop(self) -> None:
         """Take nothing any more; what waits in the Local Queue is the caller's to give back."""
         for line in self._lines.values():
             self._drop(line)
             line.paused.add(STOPPING)
+        for name in self._keyed:
+            self._cell.bus.unsubscribe(f"keyless.{name}")
 
     # for whoever has a reason
 
@@ -122,7 +136,7 @@ class Subscribing:
         """Take note of runs that have ended."""
         touched = set()
         for run in runs:
-            if run.local is None:
+            if run.local is None and run.task.key is None:
                 touched.add(run.task.task_class)
                 self._lines[run.task.task_class].credit.observe(run.seconds)
         for task_class in touched:
@@ -185,6 +199,11 @@ class Subscribing:
 
     def _subscribe(self, id_: str, task_class: str, prefetch: int, *, extra: bool = False) -> None:
         cell = self._cell
+        if task_class in self._kinds:
+            taken = KeyedIntake(cell.mailbox, cell.wire, cell.clock, task_class, self._caps, self._standing).receive
+            prefetch, where = max(prefetch, AHEAD), keyed_destination(task_class)
+            cell.bus.subscribe(Subscription(id=id_, destination=where, receive=taken, prefetch=prefetch))
+            return
         crashes = self._caps[task_class]
         intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=extra, crashes=crashes, standing=self._standing)
         destination = task_destination(task_class)

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 
 import pykka
 
-from swarmage.abilities import Ability, abilities_of, check_kind
+from swarmage.abilities import Ability, abilities_of
 from swarmage.drone.cell import starting
 from swarmage.drone.execution import Arguments, execute, failure_of, last_words, outcome_of
 from swarmage.drone.helping import Helping
-from swarmage.drone.isolation import check_isolation
+from swarmage.drone.isolation import check_isolation, check_kind
 from swarmage.drone.limit import seconds_for, timed_out
 from swarmage.drone.messages import EXPIRED
 from swarmage.drone.run import Run

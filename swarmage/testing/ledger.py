@@ -7,7 +7,7 @@ from swarmage.broker.storage.store import Batch, Done, MemoryStore
 from swarmage.errors import WireError
 from swarmage.task import Task
 from swarmage.wire.envelope import DeadBody, Wire
-from swarmage.wire.names import DEAD, task_class_of
+from swarmage.wire.names import DEAD, kind_in, task_class_of
 from swarmage.wire.signing import HEADER
 
 
@@ -45,7 +45,7 @@ class Ledger(MemoryStore):
 def _tasks(messages: list[Message], wire: Wire) -> list[Task]:
     tasks = []
     for message in messages:
-        if task_class_of(message.destination) is None:
+        if task_class_of(message.destination) is None and kind_in(message.destination) is None:
             continue
         try:
             tasks.append(wire.read_task(message.destination, message.body, _signature(message)))

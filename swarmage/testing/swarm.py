@@ -16,6 +16,7 @@ import pykka
 from swarmage.abilities import Ability
 from swarmage.bus.memory import MemoryConnection
 from swarmage.client.client import Client
+from swarmage.client.default import close_default_client
 from swarmage.client.reply import Reply
 from swarmage.clock import SYSTEM_CLOCK
 from swarmage.drone.drone import Drone
@@ -95,6 +96,8 @@ class Swarm:
         """End everything; safe twice."""
         HERE.leave()  # what the code under test has asked without a client
         self.client.close()
+        if self._environment:
+            close_default_client()
         for drone in self._drones:
             drone.actor_ref.stop(timeout=SECONDS)
         self._drones.clear()

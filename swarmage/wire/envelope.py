@@ -94,6 +94,12 @@ def _sayable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def _destination_of(task: Task) -> str:
+    if task.key is None:
+        return names.task_destination(task.task_class)
+    return names.keyed_destination(names.kind_of(task.task_class))
+
+
 _tasks = msgspec.json.Decoder(Task)
 _replies = msgspec.json.Decoder(ReplyBody)
 _dead = msgspec.json.Decoder(DeadBody)
@@ -120,11 +126,12 @@ class Wire:
             pickled = codec.pickle((tuple(task.args), dict(task.kwargs)), f"the arguments of task {task.task_class}")
             body = codec.to_json(msgspec.structs.replace(task, args=(), kwargs={}, pickled=pickled))
             assert body is not None
-        destination = names.task_destination(task.task_class)
+        destination = _destination_of(task)
         if task.attempt == 1 and not (task.suspect or task.crashes):  # a copy says a little more: MAX_BODY leaves room
             self._check_size(body, f"task {task.task_class}")
         signature = self._signer.sign(destination, body)
-        return Message(destination, body, signature, task.delay, task.priority)
+        group = None if task.key is None else names.group_of(task.key)
+        return Message(destination, body, signature, task.delay, task.priority, group=group)
 
     def read_task(self, destination: str, body: bytes, signature: str | None) -> Task:
         """Check and read a task; pickled arguments stay closed until `arguments`.
@@ -140,7 +147,7 @@ class Wire:
             raise Unreadable(str(error)) from None
         if task.originator is not None and not names.is_reply_destination(task.originator):
             raise Unreadable(f"the originator {task.originator[:100]!r} is not a reply queue")
-        if destination != names.task_destination(task.task_class):
+        if destination != _destination_of(task):
             raise Unreadable(f"a task of class {task.task_class} in {destination}")
         return task
 

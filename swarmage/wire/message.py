@@ -16,6 +16,8 @@ class Message(NamedTuple):
         priority: 0 to 9, or None for the bus's own default.
         expires: seconds after which the bus may drop it unread, or None for never; never used for tasks.
         persistent: whether it must survive the bus's restart.
+        group: messages of one group go to one subscription at a time; None for a message of its own.
+        once: what the bus knows it by, if it may be sent twice and must not count twice; None for no such wish.
     """
 
     destination: str
@@ -25,3 +27,5 @@ class Message(NamedTuple):
     priority: int | None = None
     expires: float | None = None
     persistent: bool = True
+    group: str | None = None
+    once: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from swarmage.errors import ConfigError
@@ -20,6 +21,8 @@ STATE = f"/queue/{NAMESPACE}.state"
 STATISTICS = "/bus/statistics"
 """The embedded bus's own figures: SEND with reply-to, one MESSAGE comes back."""
 
+_KEYED = f"/queue/{NAMESPACE}.keyed."
+_SAVED = f"/value/{NAMESPACE}.saved."
 _TASK = f"/queue/{NAMESPACE}.task."
 _REPLY = f"/queue/{NAMESPACE}.reply."
 ACTOR = f"/queue/{NAMESPACE}.actor."
@@ -37,6 +40,31 @@ def task_destination(task_class: str) -> str:
 def task_class_of(destination: str) -> str | None:
     """Return the task class whose queue this is, or None for other destinations."""
     return destination.removeprefix(_TASK) if destination.startswith(_TASK) else None
+
+
+def kind_of(task_class: str) -> str:
+    """Return the kind of actor whose keys have tasks of this class: its name but for the last word."""
+    return task_class.rpartition(".")[0]
+
+
+def keyed_destination(kind: str) -> str:
+    """Return the queue of all tasks for the keys of one kind: one, so that the bus can give a key to one drone."""
+    return _KEYED + kind
+
+
+def kind_in(destination: str) -> str | None:
+    """Return the kind of actor whose tasks stand in a queue, or None for other destinations."""
+    return destination.removeprefix(_KEYED) if destination.startswith(_KEYED) else None
+
+
+def group_of(key: str) -> str:
+    """Return the message group of a key: any key makes a short one that a header can hold."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def saved_destination(kind: str, key: str) -> str:
+    """Return where the state of a key is."""
+    return f"{_SAVED}{kind}.{group_of(key)}"
 
 
 def reply_destination(originator: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, assert_type
 
 import pykka
 
-from swarmage import AsyncWorker, Client, Drone, Reply, Supervisor, Watching, Worker, ability
+from swarmage import AsyncWorker, Client, Drone, KeyedWorker, Reply, Supervisor, Watching, Worker, ability
 
 
 class Census(Worker):
@@ -102,3 +102,18 @@ class Site(Supervisor):
 def with_a_tree() -> None:
     assert_type(Site(processes=2).run(), int)
     assert_type(Drone.start(workers=[Site, Census]), pykka.ActorRef[Drone])
+
+
+class Account(KeyedWorker):
+    idle = 60.0
+
+    @ability("account.deposit")
+    def deposit(self, amount: int) -> int:
+        return amount
+
+
+def keyed(client: Client) -> None:
+    assert_type(Account["alice"].deposit(10), Reply[int])
+    assert_type(client.insert(Account["alice"].deposit, 10), Reply[int])
+    assert_type(client.insert_many(Account["alice"].deposit, [10]), list[Reply[int]])
+    Account["alice"].deposit("ten")  # type: ignore[arg-type]

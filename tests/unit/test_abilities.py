@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swarmage.abilities import Ability, abilities_of, ability, check_kind
+from swarmage.abilities import Ability, abilities_of, ability
+from swarmage.drone.isolation import check_kind
 from swarmage.errors import AbilityError, ConfigError
 
 if TYPE_CHECKING:

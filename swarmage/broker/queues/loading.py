@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from swarmage.broker.queues.damaged import set_aside
 from swarmage.broker.queues.groups import group_of
 from swarmage.broker.queues.message import Damaged
+from swarmage.broker.queues.values import VALUE
 from swarmage.broker.storage.store import Loaded
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ def take_over(hub: Hub, loaded: Loaded) -> int:
             message.release = now + (message.due - wall_ms) / 1000
         hub.router.arrive(message)
     for (name, priority), count in loaded.backlog.items():
+        if name.startswith(VALUE):
+            hub.router.values.load(name, loaded.first[name, priority], count)
+            continue
         hub.router.queue(name).waiting.leave_in_store(priority, count, loaded.first[name, priority] - 1)
     for name in loaded.fading:
         hub.router.queue(name).may_expire = True

@@ -18,10 +18,12 @@ class Special:
     Attributes:
         dedupe: the key under which it is seen only once for a while, None for no such wish.
         lasting: whether durable subscriptions to its topic get it.
+        value: whether it takes the place of the one before it.
     """
 
     dedupe: bytes | None
     lasting: bool
+    value: bool = False
 
 
 LASTING = Special(None, lasting=True)

@@ -54,6 +54,9 @@ class Records:
 
     def publish(self, message: Message, special: Special) -> None:
         """Accept a message that is more than one for one queue, and that `to_store` was asked for."""
+        if special.value:
+            self._hub.router.values.publish(message, self._hub.journal)
+            return
         rows = self._rows(message, special)
         if special.dedupe is not None and not self._is_new(special.dedupe, message, rows):
             return

@@ -14,6 +14,7 @@ from swarmage.broker.queues.message import Message
 from swarmage.broker.queues.queue import Queue
 from swarmage.broker.queues.subscription import Subscription
 from swarmage.broker.queues.topics import Topics
+from swarmage.broker.queues.values import VALUE, Values
 from swarmage.broker.refused import Refused
 from swarmage.broker.storage.notes import DURABLE
 
@@ -35,6 +36,7 @@ class Router:
     Attributes:
         queues: shared and temporary queues by full name.
         topics: who listens to which topics.
+        values: what stands in destinations that hold one message.
         forgotten: the counts of queues that are no more.
     """
 
@@ -45,6 +47,7 @@ class Router:
         self.queues: dict[str, Queue] = {}
         self.forgotten = Tally()
         self.topics: Topics[Subscription] = Topics()
+        self.values = Values()
         self._mark = mark
         self._next_number = next_number
         self._overflow = overflow
@@ -64,8 +67,8 @@ class Router:
         if destination.startswith(REPLY):
             if destination not in self.queues:
                 raise Refused(f"the temporary queue {destination} is gone")
-        elif not destination.startswith((QUEUE, TOPIC)) or len(destination) <= len(QUEUE):
-            raise Refused(f"unknown destination {destination}; there are /queue/, /topic/ and /temp-queue/")
+        elif not destination.startswith((QUEUE, TOPIC, VALUE)) or len(destination) <= len(QUEUE):
+            raise Refused(f"unknown destination {destination}; there are /queue/, /topic/, /temp-queue/ and /value/")
         else:
             check_name(destination)
         return destination
@@ -116,6 +119,9 @@ class Router:
             if name.startswith(TOPIC):
                 for listener in self.topics.listeners(name):
                     self._put(listener.queue, message.copy(self._next_number()))
+                return
+            if name.startswith(VALUE):
+                self.values.arrive(message)
                 return
             if not name.startswith(QUEUE):
                 return  # a temporary queue or a durable subscription that went away in the meantime

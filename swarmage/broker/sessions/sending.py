@@ -12,6 +12,7 @@ from swarmage.broker.queues import dedupe
 from swarmage.broker.queues.groups import GROUP, group_of
 from swarmage.broker.queues.message import LASTING, Message, Special
 from swarmage.broker.queues.router import QUEUE, TEMPORARY, TOPIC
+from swarmage.broker.queues.values import A_VALUE, VALUE
 from swarmage.broker.refused import Refused
 from swarmage.broker.sessions.encoding import escape
 from swarmage.broker.sessions.frames import Frame
@@ -76,9 +77,17 @@ def build(session: Session, frame: Frame) -> Message:
     message.stored = target.startswith(QUEUE)
     if not message.stored and (hub.records.durables or "transaction" in headers) and target.startswith(TOPIC):
         message.special = LASTING
-    if special:
+    if not message.stored and target.startswith(VALUE):
+        _make_value(message, special=special)
+    elif special:
         _apply(session, headers, message)
     return message
+
+
+def _make_value(message: Message, *, special: bool) -> None:
+    if special:
+        raise Refused(f"a value takes none of {', '.join(sorted(_OPTIONS))}")
+    message.stored, message.special = True, A_VALUE
 
 
 def _escaped_head(headers: dict[str, str], destination: str, length: int) -> bytes:

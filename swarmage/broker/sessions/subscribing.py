@@ -5,6 +5,7 @@ From: commands.  To: queue, topics.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from swarmage.broker.entrance.rights import check_subscribe
@@ -14,12 +15,14 @@ from swarmage.broker.queues.queue import Queue
 from swarmage.broker.queues.release import drop
 from swarmage.broker.queues.router import QUEUE, REPLY, TEMPORARY, TOPIC
 from swarmage.broker.queues.subscription import DEFAULT_PREFETCH, UNLIMITED, Subscription
+from swarmage.broker.queues.values import VALUE
 from swarmage.broker.refused import Refused
 from swarmage.broker.sessions.encoding import encode
 from swarmage.broker.sessions.frames import Frame
 from swarmage.broker.sessions.sending import whole
 
 if TYPE_CHECKING:
+    from swarmage.broker.hub import Hub
     from swarmage.broker.sessions.session import Session
 
 _MODES = {"auto", "client", "client-individual"}
@@ -110,6 +113,8 @@ def _find(session: Session, destination: str) -> tuple[str, Queue]:
         raise Refused("a reply queue belongs to the connection that made it")
     full = router.resolve(session, destination)
     check_subscribe(session, full)
+    if full.startswith(VALUE):
+        raise Refused(f"{destination[:200]} is a value, which can only be looked at: SUBSCRIBE with browser:true")
     if full.startswith(TOPIC):
         return full, Queue(full, session)
     return full, router.queue(full)
@@ -131,10 +136,19 @@ def _browse(session: Session, key: str, headers: dict[str, str], destination: st
     _check_room(session)
     hub = session.hub
     full = hub.router.resolve(session, destination)
-    if not full.startswith(QUEUE):
-        raise Refused("only queues can be browsed")
+    if not full.startswith((QUEUE, VALUE)):
+        raise Refused("only queues and values can be browsed")
     check_subscribe(session, full)
     snapshot = Queue(full, session)
+    start = partial(
+        _start, session, snapshot, key, name=headers.get("id", ""), destination=full, mode="auto", prefetch=UNLIMITED
+    )
+    if full.startswith(VALUE):
+        # Not before all that was sent earlier is durable, by whomever: who is given a task after an ack has to see the
+        # value that came with that ack.
+        hub.journal.after(partial(_show_value, start(), destination))
+        hub.wake()
+        return
     shown = hub.router.queue(full)
     in_flight = [
         m for each in hub.sessions.values() for m in each.unacked.values() if m.holder and m.holder.queue is shown
@@ -146,11 +160,24 @@ def _browse(session: Session, key: str, headers: dict[str, str], destination: st
         snapshot.put(copy)
     for lane in shown.waiting.lanes:  # what is in the store alone is read from there as the browser reads
         snapshot.waiting.leave_in_store(lane.priority, lane.paged, lane.last)
+    _put_end(hub, snapshot, destination)
+    start()
+
+
+def _show_value(subscription: Subscription, destination: str) -> None:
+    if subscription not in subscription.session.subscriptions.values():
+        return  # it has ended meanwhile
+    snapshot, hub = subscription.queue, subscription.session.hub
+    hub.router.values.show(snapshot.name, snapshot.waiting)
+    _put_end(hub, snapshot, destination)
+    hub.mark(snapshot)
+
+
+def _put_end(hub: Hub, snapshot: Queue, destination: str) -> None:
     end = encode("MESSAGE", {"destination": destination, "browser": "end", "content-length": "0"})
-    last = Message(hub.next_number(), full, end[len(b"MESSAGE\n") : -1], b"")
+    last = Message(hub.next_number(), snapshot.name, end[len(b"MESSAGE\n") : -1], b"")
     last.priority = -1
     snapshot.put(last)
-    _start(session, snapshot, key, name=headers.get("id", ""), destination=full, mode="auto", prefetch=UNLIMITED)
 
 
 def unsubscribe(session: Session, frame: Frame) -> None:

@@ -15,6 +15,11 @@ class Dialect(Protocol):
         """The bus's name, as users know it."""
         ...
 
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether it has message groups, values, and transactions that set a value together with an ACK."""
+        ...
+
     def send_headers(self, message: Message, now: float) -> str:
         """Return the header lines of a SEND besides destination, signature and content-length.
 

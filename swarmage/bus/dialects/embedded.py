@@ -9,6 +9,7 @@ class EmbeddedDialect:
     """swarmage's own bus: all is native, and a COMMIT applies its SENDs and ACKs together or not at all."""
 
     name = "embedded"
+    keeps_keys = True
 
     def send_headers(self, message: Message, now: float) -> str:
         """See `Dialect.send_headers`."""
@@ -21,6 +22,10 @@ class EmbeddedDialect:
             lines += f"priority:{message.priority}\n"
         if message.expires is not None:
             lines += f"expires:{round((now + message.expires) * 1000)}\n"
+        if message.group is not None:
+            lines += f"JMSXGroupID:{message.group}\n"
+            if message.once is not None:
+                lines += f"dedupe-id:{message.once}\n"
         return lines
 
     def subscribe_headers(self, prefetch: int, *, exclusive: bool = False) -> dict[str, str]:
