@@ -37,7 +37,7 @@ def status(*, json_wanted: bool) -> None:
 
 
 def _as_text(found: Mapping[str, Any]) -> str:
-    able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in w["abilities"]})
+    able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in _queues_of(w)})
     paused = set(found.get("paused", ()))
     parts = [_bus(found["bus"]), _queues(found["queues"], able, paused), _drones(found["drones"])]
     orders = _orders(found)
@@ -46,6 +46,11 @@ def _as_text(found: Mapping[str, Any]) -> str:
     if found.get("silent_drones"):
         parts.append(f"{found['silent_drones']} more did not answer: busy beyond measure, or without our key")
     return "\n\n".join(parts)
+
+
+def _queues_of(worker: Mapping[str, Any]) -> list[str]:
+    """Return the names of the queues that bring a worker its tasks: of a KeyedWorker the kind's, too."""
+    return [*worker["abilities"], *([worker["kind"]] if "kind" in worker else [])]
 
 
 def _bus(bus: Mapping[str, Any]) -> str:

@@ -97,6 +97,8 @@ class Client(Control):
     def close(self) -> None:
         """Leave the bus for good; whoever still waits for a reply is told at once that it will not come."""
         self._closed = True
+        if self._pid != os.getpid():
+            return  # after a fork all of it is the parent's, who may still need it
         self._remote.stop()
         self.bus.stop()
         self._replies.abandon(ConnectionLost("the client was closed; the task may still end, nobody here will know"))

@@ -166,4 +166,4 @@ class Control:
             if tree is not None:
                 tree.ending = CANCELLATION  # so its local tasks are skipped
                 for worker in self._crew.everybody:
-                    worker.cancel(task_id)
+                    worker._cancel(task_id)

@@ -114,7 +114,7 @@ class Crew:
             if worker_class.on_loop:
                 for worker in self.workers:
                     if isinstance(worker, worker_class):
-                        worker.resize(count)
+                        worker._resize(count)
             elif count > before:
                 count = before + self._start_more(worker_class, count - before)
             elif count < before:
@@ -168,7 +168,7 @@ class Crew:
         for worker in self.everybody:
             for run in worker.current_runs if worker.has_hard_limit else ():
                 if run.must_end is not None and now >= run.must_end:
-                    worker.overrun(run)
+                    worker._overrun(run)
                     over.append(run)
         return over
 

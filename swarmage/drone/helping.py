@@ -32,7 +32,7 @@ class Helping(Performing):
 
     def __init__(self, cell: Cell | None) -> None:
         super().__init__(cell)
-        self.limit = TimeLimit()
+        self._limit = TimeLimit()
         self._run: Run | None = None
         self._deferred: list[Any] = []  # messages to the worker itself that came while it waited for a local task
         self._depth = 0  # tasks being performed inside one another, each waiting for a local one
@@ -44,18 +44,18 @@ class Helping(Performing):
         return () if run is None else (run,)
 
     def _check_time(self, now: float) -> None:
-        self.limit.check(now)
+        self._limit.check(now)
 
-    def cancel(self, task_id: str) -> bool:
-        """See `Performing.cancel`; in a thread it strikes at the next line of Python."""
+    def _cancel(self, task_id: str) -> bool:
+        """See `Performing._cancel`; in a thread it strikes at the next line of Python."""
         run = self._run
         if run is None or self._cell is None or run.tree.task.id != task_id:
             return False
-        return self.limit.cancel(run, self._cell.clock.monotonic())
+        return self._limit.cancel(run, self._cell.clock.monotonic())
 
     def stack_of(self, run: Run) -> str:
         """See `Performing.stack_of`."""
-        frame = sys._current_frames().get(self.limit.thread)
+        frame = sys._current_frames().get(self._limit.thread)
         return "" if frame is None or self._run is not run else "".join(traceback.format_stack(frame))
 
     def _current(self) -> tuple[Run, Cell]:
@@ -65,9 +65,9 @@ class Helping(Performing):
 
     def _pass_on(self, run: Run) -> None:
         assert self._cell is not None
-        limit = self.limit.suspend()
+        limit = self._limit.suspend()
         self._cell.mailbox.put_runs((run,))
-        self.limit.resume(limit)
+        self._limit.resume(limit)
 
     def _perform(self, run: Run) -> None:
         raise NotImplementedError
@@ -78,7 +78,7 @@ class Helping(Performing):
         inbox: WorkerInbox = self.actor_inbox  # type: ignore[attr-defined]  # the Worker is the actor
         deadline = cell.clock.monotonic() + timeout
         local.wake = inbox  # before looking: who ends it sets the outcome first and looks for this then
-        limit = self.limit.suspend()  # a task taken must be performed: the limit is looked at between two of them
+        limit = self._limit.suspend()  # a task taken must be performed: the limit is looked at between two of them
         try:
             self._help_until(local, deadline, timeout, math.inf if limit is None else limit)
         except TaskTimeout:
@@ -86,7 +86,7 @@ class Helping(Performing):
             raise
         finally:
             cell.mailbox.stop_helping(inbox)
-            self.limit.resume(limit)
+            self._limit.resume(limit)
 
     def _help_until(self, local: Local, deadline: float, timeout: float, limit: float) -> None:
         run, cell = self._current()

@@ -10,13 +10,13 @@ _FREE = {"publish", "ref", "unwatch", "watch"}  # for user code alone: a class t
 
 
 def check_names(owner: type) -> None:
-    """Refuse an ability that would take the place of something that every Worker has, such as ``cancel`` or ``local``.
+    """Refuse an ability that would take the place of something that every Worker has, such as ``insert`` or ``local``.
 
     Raises:
         AbilityError: names the class and the method, and says what to do.
     """
     ours = [base for base in owner.__mro__ if base.__module__.partition(".")[0] in _OURS]
-    taken = {name for base in ours for name in vars(base)} - _FREE
+    taken = {name for base in ours for name in (*vars(base), *vars(base).get("__annotations__", ()))} - _FREE
     for base in owner.__mro__:
         if base in ours:
             continue

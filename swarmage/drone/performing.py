@@ -143,7 +143,7 @@ class Performing(Telling, Referring):
             raise TaskCancelled
         self._check_time(cell.clock.monotonic())
 
-    def cancel(self, task_id: str) -> bool:
+    def _cancel(self, task_id: str) -> bool:
         """End what is being performed for a cancelled task as soon as it can be; say if that was tried now.
 
         The drone calls it again and again until the task has ended. Without a way to end it, it runs to its end.

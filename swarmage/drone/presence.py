@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swarmage.drone.cell import Cell
+from swarmage.drone.keyed.checks import is_keyed
 from swarmage.drone.run import Run
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError, NotEncodable
@@ -82,6 +83,8 @@ class Presence:
             "task": None if run is None else run.tree.task.id,
             "task_class": None if run is None else run.task.task_class,
         }
+        if is_keyed(worker):
+            found["kind"] = worker.kind  # type: ignore[attr-defined]  # as a KeyedWorker has it
         if worker._life.path:
             found["supervisor"] = worker._life.path
         if run is not None and run.began:

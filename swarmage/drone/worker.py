@@ -120,29 +120,29 @@ class Worker(Helping, Watching):
         """End `work`, from any thread."""
         self._terminated.put(None)
 
-    def resize(self, slots: int) -> None:
+    def _resize(self, slots: int) -> None:
         """Perform so many tasks at once from now on, if this is a worker that performs several."""
 
-    def leave(self, *, at_once: bool = False) -> None:
+    def _let_go(self, *, at_once: bool = False) -> None:
         """Stop when what is being performed is done, or ended at once if it can be; safe on a worker that is gone."""
         with contextlib.suppress(pykka.ActorDeadError):
             self.actor_ref.stop(block=False)
 
     @property
-    def gone(self) -> bool:
+    def _gone(self) -> bool:
         """Whether nothing is left of it."""
         return self._life.over.is_set()
 
     def wait_until_gone(self) -> None:
         """Return when nothing is left of it that would outlive the drone: threads do not."""
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Hand in what a dead worker was performing, for nobody else will. Called by the drone."""
         run = self._run
         if run is not None:
             self._end(run, Failed(Failure("WorkerDied", "the worker died while it performed this")))
 
-    def overrun(self, run: Run) -> None:
+    def _overrun(self, run: Run) -> None:
         """Hand in what has overrun its hard limit, for its thread may never come back. Called by the drone."""
         seconds = self.abilities[run.task.task_class].hard_timeout
         message = f"longer than its hard_timeout of {seconds:g} s"
@@ -197,21 +197,21 @@ class Worker(Helping, Watching):
         if run.task.deadline is not None:
             seconds = seconds_for(run.task, seconds, cell.clock)
         waiting = self._run
-        outer = self.limit.begin(seconds, cell.clock, run)
+        outer = self._limit.begin(seconds, cell.clock, run)
         started = run.began = cell.clock.monotonic()
         if ability.hard_timeout is not None:
             run.must_end = started + ability.hard_timeout
         self._run = run
         try:
             outcome = self._outcome(run)
-            self.limit.suspend()
+            self._limit.suspend()
         except BaseException as error:  # noqa: BLE001 - a limit that strikes behind the task's last line, or no stack left
             outcome = Failed(last_words(error))
         self._run = None
         run.seconds = cell.clock.monotonic() - started
         self._end(run, outcome)
-        self.limit.run = waiting
-        self.limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
+        self._limit.run = waiting
+        self._limit.resume(outer)  # last, so that no limit of the task that waits strikes before this run is handed in
 
     @staticmethod
     def _seconds_of(ability: Ability[..., Any]) -> float | None:

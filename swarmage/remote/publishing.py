@@ -99,11 +99,16 @@ class Publication:
 
     def stop(self) -> None:
         """Take no more requests, and tell who still waits for an answer that none will come; safe twice."""
-        self._end()
+        self.end()
         if threading.current_thread() is not self._sender and self._sender.is_alive():
             self._sender.join(GOODBYE)
 
-    def _end(self) -> None:
+    def is_of(self, ref: Ref) -> bool:
+        """Say whether it is this actor that is published."""
+        return self._ref is ref
+
+    def end(self) -> None:
+        """Do what `stop` does, and do not wait until the last answers are out."""
         if self._stopping:
             return
         self._stopping = True
@@ -199,7 +204,7 @@ class Publication:
         """Write answers, and see when the actor has stopped."""
         while True:
             if self._ref.actor_stopped.is_set():
-                self._end()
+                self.end()
             try:
                 first = self._outbox.get(timeout=LOOK)
             except Empty:

@@ -35,6 +35,9 @@ from swarmage.wire.envelope import DeadBody, Wire
 SECONDS = 10.0
 """How long `settle`, `drain` and `stop` wait, and how long a test's replies should be waited for at most."""
 
+LEAVING = 10.0
+"""Seconds that a drone has to leave in when its time to drain is over: it ends trees and coroutines."""
+
 _numbers = itertools.count(1)
 
 
@@ -98,17 +101,22 @@ class Swarm:
         self.client.close()
         if self._environment:
             close_default_client()
-        for drone in self._drones:
-            drone.actor_ref.stop(timeout=SECONDS)
-        self._drones.clear()
-        self._bus.stop()
+        try:
+            for drone in self._drones:
+                drone.actor_ref.stop(timeout=SECONDS + LEAVING)
+        finally:
+            self._drones.clear()
+            self._bus.stop()
+            self._restore()
+            self._folder.cleanup()
+
+    def _restore(self) -> None:
         for name, value in self._environment.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
         self._environment = {}
-        self._folder.cleanup()
 
     # tasks
 

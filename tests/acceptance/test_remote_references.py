@@ -132,6 +132,29 @@ def test_a_forked_process_asks_over_a_connection_of_its_own(
     assert forking.stdout == "0 True\n", forking.stderr
 
 
+LEAVE = """
+import os, swarmage
+with swarmage.Client() as client:
+    connection = client.connect().connection(0)
+    child = os.fork()
+    if child:
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        client.insert("nobody.performs")
+        print(ended, client.bus.connection(0) is connection, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_forked_process_that_closes_a_client_leaves_the_connection_of_its_parent_alone(
+    client: Client, home: Home
+) -> None:
+    argv = [sys.executable, "-c", LEAVE]
+    forking = subprocess.run(
+        argv, env=home.environment, capture_output=True, text=True, timeout=DEADLINE * 2, check=False
+    )
+    assert forking.stdout == "0 True\n", forking.stderr
+
+
 def test_a_restarted_bus_finds_everybody_again(
     client: Client, start: Start, home: Home, program: Callable[[], Program]
 ) -> None:

@@ -45,7 +45,7 @@ async def perform(
         outcome = Failed(last_words(error))
     slot.unlimit()
     run.seconds = cell.clock.monotonic() - run.began
-    slot.worker.vacate(slot, outcome)
+    slot.worker._vacate(slot, outcome)
 
 
 async def _outcome(

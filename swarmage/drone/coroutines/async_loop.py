@@ -35,11 +35,11 @@ MOST_UNTOLD = 1000
 class Resident(Protocol):
     """Who lives on the loop."""
 
-    def abort(self) -> None:
+    def _abort(self) -> None:
         """Cancel what still runs. Called on the loop."""
         ...
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Look for what ended without saying so. Called on the loop, twice a second."""
         ...
 
@@ -150,7 +150,7 @@ class EventLoop:
         while self.residents and (left := deadline - self._loop.time()) > 0:
             self._parted = self._loop.create_future()
             for resident in tuple(self.residents):
-                resident.abort()
+                resident._abort()
             await asyncio.wait([self._parted], timeout=min(left, AGAIN))
         others = asyncio.all_tasks() - {self._winding_up}
         for task in others:
@@ -182,7 +182,7 @@ class EventLoop:
     def _answer(self) -> None:
         self._answered = True
         for resident in tuple(self.residents):
-            resident.sweep()
+            resident._sweep()
 
     def _tell_of(self, seconds: float) -> None:
         frame = sys._current_frames().get(self._thread.ident or 0)

@@ -56,7 +56,7 @@ class AsyncWorker(Lending, Worker):
         self._aborted = False
         self._task: asyncio.Task[None] | None = None  # starting, then listening to messages
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Hand in nothing: the coroutines of a dead worker go on, and end as they would have."""
 
     # hooks, which may be coroutine functions
@@ -124,28 +124,28 @@ class AsyncWorker(Lending, Worker):
         self._loop.part(self)
         self._end_life()
 
-    def abort(self) -> None:
+    def _abort(self) -> None:
         """Cancel what is being performed; it is not handed in, so that the bus gives it to somebody else."""
         self._aborted = True
         for slot in tuple(self._slots):
             assert slot.performing is not None
             slot.performing.cancel("the drone stops, and its time to drain is over")
             if not slot.begun:
-                self.vacate(slot, CANCELLED)  # its coroutine never will, and so cannot say that it has ended
+                self._vacate(slot, CANCELLED)  # its coroutine never will, and so cannot say that it has ended
 
-    def resize(self, slots: int) -> None:
+    def _resize(self, slots: int) -> None:
         """Perform so many tasks at once from now on; those that are more finish. Called by the drone."""
         self._most = slots
         self.actor_inbox.ring()
 
-    def cancel(self, task_id: str) -> bool:
-        """See `Performing.cancel`: the coroutine gets CancelledError where it awaits."""
+    def _cancel(self, task_id: str) -> bool:
+        """See `Performing._cancel`: the coroutine gets CancelledError where it awaits."""
         if any(run.tree.task.id == task_id for run in self.current_runs):
-            self._loop.call(lambda: self._cancel(task_id))
+            self._loop.call(lambda: self._cancel_here(task_id))
             return True
         return False
 
-    def _cancel(self, task_id: str) -> None:
+    def _cancel_here(self, task_id: str) -> None:
         assert self._cell is not None
         for slot in tuple(self._slots):
             if slot.run.tree.task.id == task_id:
@@ -162,12 +162,12 @@ class AsyncWorker(Lending, Worker):
                 return "".join(lines)
         return ""
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Hand in what was cancelled before its coroutine began, by a task that cancels whatever it finds."""
         for slot in tuple(self._slots):
             assert slot.performing is not None
             if slot.performing.done():
-                self.vacate(slot, CANCELLED)
+                self._vacate(slot, CANCELLED)
 
     def pass_on(self) -> None:
         """Leave a wake-up to the next worker while the loop is held up, and look again when it is not."""
@@ -233,7 +233,7 @@ class AsyncWorker(Lending, Worker):
             work = perform(slot, self._arguments[name], self._methods[name], self.abilities[name], self._cell)
             slot.performing = asyncio.Task(work, loop=loop)
 
-    def vacate(self, slot: Slot, outcome: Outcome) -> None:
+    def _vacate(self, slot: Slot, outcome: Outcome) -> None:
         """Hand in what was performed in a slot. Called on the loop."""
         self._slots.discard(slot)
         if not self._aborted:

@@ -18,6 +18,7 @@ ITS_OWN = {
     "on_stop": "on_save",
     "on_failure": "on_load",
     "on_receive": "an ability",
+    "on_death": "a Worker beside it",
 }
 """What the threads do that perform for all keys, and what an actor has instead."""
 
@@ -49,6 +50,11 @@ def check_class(cls: Any, own: Iterable[str]) -> str:
     return kinds[0] if kinds else ""
 
 
+def is_keyed(cls: Any) -> bool:
+    """Say whether a Worker class is a KeyedWorker with abilities; any Worker may have a `kind` of its own."""
+    return any(ability.keyed for ability in cls.abilities.values())
+
+
 def check_kinds(classes: Iterable[Any]) -> None:
     """Refuse classes that cannot be in one drone.
 
@@ -57,7 +63,7 @@ def check_kinds(classes: Iterable[Any]) -> None:
     """
     named: dict[str, Any] = {}
     for cls in classes:
-        if getattr(cls, "kind", ""):
+        if is_keyed(cls):
             other = named.setdefault(cls.kind, cls)
             if other is not cls:
                 raise ConfigError(
@@ -65,7 +71,7 @@ def check_kinds(classes: Iterable[Any]) -> None:
                     " has one actor; make them one class, or let the names of their task classes begin differently"
                 )
     for cls in classes:
-        for task_class in () if getattr(cls, "kind", "") else cls.abilities:
+        for task_class in () if is_keyed(cls) else cls.abilities:
             keyed = named.get(task_class) or next((k for k in named.values() if task_class in k.abilities), None)
             if keyed is not None:
                 raise ConfigError(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 
@@ -24,8 +24,9 @@ from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import add
 from swarmage.drone.worker import Worker
 from swarmage.drone.worker_inbox import WorkerInbox
-from swarmage.errors import NotEncodable
+from swarmage.errors import ConfigError, NotEncodable
 from swarmage.outcome import Failure, Outcome, Rejected, Succeeded
+from swarmage.remote.remote import Remote
 from swarmage.wire.keyed import encode_state, forget_state, write_state
 
 IDLE = 300.0
@@ -74,6 +75,9 @@ class KeyedHost(Worker):
 
     # what an actor does with its thread
 
+    def _connected(self, what: str) -> Remote:
+        return Worker._connected(self._thread, what)
+
     @property
     def _thread(self) -> KeyedHost:
         return self if self._host is None else self._host
@@ -92,6 +96,35 @@ class KeyedHost(Worker):
 
     def _may_tell(self, now: float, last: bool) -> bool:
         return Worker._may_tell(self._thread, now, last)
+
+    # what is for those that have a thread and an inbox
+
+    @property
+    def actor_ref(self) -> Any:
+        """Not there for the actor of a key."""
+        return super().actor_ref if self._host is None else self._refuse("actor_ref")
+
+    def publish(self, name: str) -> NoReturn:
+        """Not there for the actor of a key."""
+        self._refuse("publish")
+
+    def watch(self, ref: Any) -> NoReturn:
+        """Not there for the actor of a key."""
+        self._refuse("watch")
+
+    def unwatch(self, ref: Any) -> NoReturn:
+        """Not there for the actor of a key."""
+        self._refuse("unwatch")
+
+    def stop(self) -> NoReturn:
+        """Not there for the actor of a key."""
+        self._refuse("stop")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ConfigError(
+            f"{self}.{what}: the actor of a key has no thread and no inbox, and may leave memory at any time; others"
+            " reach it by its abilities, and a Worker beside it can do this"
+        )
 
     # performing
 

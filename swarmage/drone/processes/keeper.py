@@ -39,12 +39,12 @@ LOOK_SECONDS = 0.1
 class Keeper(Giving):
     """Has a process perform its tasks. Owned by its own thread."""
 
-    limit: Limit
+    _limit: Limit
     _longest_sleep = LOOK_SECONDS
 
     def __init__(self) -> None:
         super().__init__()
-        self.limit = Limit()
+        self._limit = Limit()
         self._loss: Loss | None = None
 
     # performing
@@ -75,7 +75,7 @@ class Keeper(Giving):
         assert self._cell is not None
         if not child.tasks:  # it may have taken long to start, which is not the task's fault
             seconds = self._seconds_of(self.abilities[run.task.task_class])
-            self.limit.begin(seconds_for(run.task, seconds, self._cell.clock), self._cell.clock, run)
+            self._limit.begin(seconds_for(run.task, seconds, self._cell.clock), self._cell.clock, run)
         try:
             if not given and not self._give_ahead(child, run, asked):
                 self._say(child, asked)
@@ -134,7 +134,7 @@ class Keeper(Giving):
         clock = self._cell.clock
         most = self.performs.memory_limit
         while True:
-            deadline = self.limit.deadline
+            deadline = self._limit.deadline
             left = None if deadline is None else deadline - clock.monotonic()
             if left is not None and left <= 0:
                 raise self._kill(child, run, self._too_late(run))

@@ -23,7 +23,7 @@ STOP_SECONDS = 5.0
 
 
 class Owner(Worker):
-    """Keeps one process alive. Owned by its own thread but for `cancel` and `leave`.
+    """Keeps one process alive. Owned by its own thread but for `_cancel` and `_let_go`.
 
     Attributes:
         nursery: where its processes come from.
@@ -43,7 +43,7 @@ class Owner(Worker):
 
     # from other threads
 
-    def cancel(self, task_id: str) -> bool:
+    def _cancel(self, task_id: str) -> bool:
         """Kill the process if it performs this task or a local one that came of it; say whether it does."""
         with self._guard:
             run = next((run for run in self._stack if run.tree.task.id == task_id), None)
@@ -59,9 +59,9 @@ class Owner(Worker):
         child = self._child
         return "" if child is None or self._run is not run else child.stack()
 
-    def leave(self, *, at_once: bool = False) -> None:
+    def _let_go(self, *, at_once: bool = False) -> None:
         """Stop when what is being performed is done, or at once: then its process is killed."""
-        super().leave(at_once=at_once)
+        super()._let_go(at_once=at_once)
         with self._guard:
             child = self._child
             if at_once and self._stack and child is not None:

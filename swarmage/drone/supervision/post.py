@@ -97,6 +97,8 @@ class Post(Child):
     def begin(self, now: float) -> None:
         """Make the actor and start it."""
         self.failure, self.told, self._admitted, self._since = "", False, False, now
+        if self.actor is not None:
+            self._roster.withdraw(self.actor)
         self.actor = None
         try:
             self.actor = self._roster.launch(self.actor_class, self._path)

@@ -101,18 +101,24 @@ class Roster:
         if isinstance(actor, Worker):
             if actor in self.workers:
                 self.workers.remove(actor)
-            if actor not in self.leaving and not actor.gone:
+            if actor not in self.leaving and not actor._gone:
                 self.leaving.append(actor)
-            actor.leave(at_once=at_once)
+            actor._let_go(at_once=at_once)
         else:
             actor.actor_ref.stop(block=False)
+
+    def withdraw(self, actor: Watching) -> None:
+        """Leave the names of an actor that has not ended to the one that takes its place."""
+        remote = self._cell.remote
+        if remote is not None and not actor._life.over.is_set():
+            remote.withdraw(actor.actor_ref)
 
     def bury(self, actor: Watching) -> None:
         """Hand in what nobody will, now that an actor has died; its coroutines go on."""
         if isinstance(actor, Worker) and actor in self.workers:
             self.workers.remove(actor)
-            actor.give_up()
-            if not actor.gone:
+            actor._give_up()
+            if not actor._gone:
                 self.leaving.append(actor)
 
     def look_after(self, now: float) -> None:
@@ -121,17 +127,17 @@ class Roster:
         if self.loop is not None:
             self.loop.look(now)
         for worker in self.workers:
-            worker.limit.enforce(now)
+            worker._limit.enforce(now)
         for worker in tuple(self.leaving):
-            worker.limit.enforce(now)
-            if worker.gone:
-                worker.give_up()
+            worker._limit.enforce(now)
+            if worker._gone:
+                worker._give_up()
                 self.leaving.remove(worker)
 
     def stop(self) -> None:
         """Let all Workers go; what still runs is ended where that can be done: coroutines, and tasks in processes."""
         for worker in self.everybody:
-            worker.leave(at_once=True)
+            worker._let_go(at_once=True)
         if self.loop is not None:
             self.loop.stop()
         for worker in self.everybody:

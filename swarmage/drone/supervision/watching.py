@@ -31,7 +31,7 @@ class Watching(pykka.ThreadingActor):
         Call it in the actor's own thread. Watching an actor twice is watching it once.
 
         Raises:
-            ConfigError: that actor does not tell of its death.
+            ConfigError: that actor does not tell of its death, or it is no reference to an actor of this process.
             SwarmageError: this is no running actor, such as a Worker in a process of its own.
         """
         if pykka.ActorRegistry.get_by_urn(self.actor_urn) is None:
@@ -39,6 +39,7 @@ class Watching(pykka.ThreadingActor):
                 f"{type(self).__qualname__} runs as no actor here, so nobody could tell it of a death: a Worker with"
                 ' isolation = "process" has no actors beside it'
             )
+        _check_ref(ref)
         life = life_of(ref)
         if life is None and ref.is_alive():
             raise ConfigError(
@@ -51,6 +52,7 @@ class Watching(pykka.ThreadingActor):
 
     def unwatch(self, ref: pykka.ActorRef[Any]) -> None:
         """Do not call `on_death` for this actor any more, not even if it has just died. In the actor's own thread."""
+        _check_ref(ref)
         self._life.watched.pop(ref.actor_urn, None)
         life = life_of(ref)
         if life is not None:
@@ -126,6 +128,14 @@ class Watching(pykka.ThreadingActor):
             with contextlib.suppress(pykka.ActorDeadError):
                 watcher.tell(death)
         self._life.rouse()
+
+
+def _check_ref(ref: object) -> None:
+    if not isinstance(ref, pykka.ActorRef):
+        raise ConfigError(
+            f"only an actor of this process can be watched, by the pykka.ActorRef to it, not {ref!r:.100}; of one"
+            " elsewhere `is_alive` of its RemoteRef says whether it is there"
+        )
 
 
 def watching(actor_class: type[pykka.ThreadingActor]) -> type[Watching]:

@@ -218,8 +218,8 @@ def test_a_task_can_be_cancelled(start: Start, client: Client, fifo: Path) -> No
     reply = client.insert("hold", str(fifo))
     [keeper] = keepers()
     eventually(lambda: keeper.current_runs)
-    assert not keeper.cancel("another")
-    eventually(lambda: keeper.cancel(reply.id))  # it counts as begun a moment before the process is told
+    assert not keeper._cancel("another")
+    eventually(lambda: keeper._cancel(reply.id))  # it counts as begun a moment before the process is told
     with pytest.raises(TaskFailed, match="Cancelled"):
         reply.result(SECONDS)
 

@@ -195,7 +195,7 @@ def test_whatever_is_cancelled_at_whatever_moment_no_other_task_suffers(start: S
         replies = client.insert_many("process.quick", [()] * 150)
         while not replies[-1].done:
             for run in keeper.current_runs:
-                if keeper.cancel(run.tree.task.id):
+                if keeper._cancel(run.tree.task.id):
                     cancelled.add(run.tree.task.id)
             threading.Event().wait(0.003)
         for reply in replies:

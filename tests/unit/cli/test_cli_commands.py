@@ -231,6 +231,12 @@ def test_status_shows_bus_queues_and_drones(client: FakeClient) -> None:
     assert lines[7].split() == ["here-1", "here\\x1b", "17", "Some", "idle", "some.thing"]
 
 
+def test_status_counts_the_drones_of_a_kind(client: FakeClient) -> None:
+    keyed = {**DRONE["workers"][0], "abilities": ["account.deposit"], "kind": "account"}
+    client.state |= {"queues": [{**QUEUE, "task_class": "account"}], "drones": [{**DRONE, "workers": [keyed, keyed]}]}
+    assert run("status").stdout.splitlines()[3].split() == ["account", "3", "1", "0", "2.5", "0.4", "1"]
+
+
 def test_status_tells_of_the_messages_where_the_bus_does(client: FakeClient) -> None:
     client.state["bus"] |= {
         "messages_in": 9, "messages_out": 8, "messages_waiting": 3, "rate_in": 2.5, "rate_out": 0.4, "acked": 7,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -127,6 +131,40 @@ def test_a_drone_that_is_stopped_tells_who_waits(swarm: Swarm) -> None:
     with pytest.raises(ActorDead, match="stopped before it answered"):
         future.get(timeout=SECONDS)
     gate.set()
+
+
+def _said_by(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except ConfigError as error:
+        return str(error)
+    return "it went well"
+
+
+class Forking(Worker):
+    @ability("forking.ask", retries=0)
+    def ask(self) -> list[str]:
+        bank = self.ref("bank")
+        calls = [lambda: bank.ask("?"), lambda: self.ref("bank"), lambda: self.publish("forked")]
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:  # no exception may leave this block: it would perform the tasks that follow twice
+            try:
+                os.write(write, "\n".join(map(_said_by, calls)).encode())
+            finally:
+                os._exit(0)
+        lines = os.read(read, 10_000).decode().splitlines() if select.select([read], [], [], SECONDS)[0] else []
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(read)
+        os.close(write)
+        return lines
+
+
+def test_a_forked_process_is_told_that_the_connection_of_the_cell_is_not_its_own(swarm: Swarm) -> None:
+    swarm.start(Bank, Forking)
+    said = swarm.insert(Forking.ask).result(timeout=SECONDS * 2)
+    assert ["use swarmage.ref and swarmage.publish" in line for line in said] == [True] * 3
 
 
 def test_where_there_is_no_connection_that_is_told(swarm: Swarm) -> None:

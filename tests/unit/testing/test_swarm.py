@@ -16,6 +16,7 @@ from swarmage.client.client import Client
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusUnreachable, ConfigError, ReplyTimeout, TaskFailed
 from swarmage.task import Task
+from swarmage.testing import swarm as swarms
 from swarmage.testing.swarm import Swarm
 
 from ..fakes import SECONDS
@@ -172,3 +173,15 @@ def test_two_swarms_know_nothing_of_each_other_and_nothing_is_left(home: Path) -
     assert dict(os.environ) == before
     with pytest.raises(BusUnreachable, match="only a test"):
         Client(url, timeout=0.1).connect()
+
+
+def test_a_task_that_hangs_leaves_nothing_of_its_swarm_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarms, "SECONDS", 0.2)
+    before = dict(os.environ)
+    with Swarm(Shop) as hanging:
+        hanging.insert("hold", "for ever")
+        assert begun.get(timeout=SECONDS) == "for ever"
+    assert dict(os.environ) == before
+    with pytest.raises(BusUnreachable, match="only a test"):
+        Client(hanging.url, timeout=0.1).connect()
+    assert not gate.is_set()

@@ -94,3 +94,27 @@ def test_a_bus_that_cannot_keep_keys_is_refused_at_the_start(swarm: Swarm, monke
     with pytest.raises(ConfigError, match=r"embedded.* has no message groups, values, .* a KeyedWorker needs"):
         swarm.start(Thing)
     swarm.start(Rival)
+
+
+def test_any_worker_may_have_a_kind_of_its_own(swarm: Swarm) -> None:
+    class First(Worker):
+        kind = "crawler"
+
+        @ability("first.do")
+        def do(self) -> str:
+            return self.kind
+
+    class Second(First):
+        @ability("second.do")
+        def other(self) -> None: ...
+
+    swarm.start(First, Second, Thing)
+    assert swarm.insert(First.do).result(timeout=10) == "crawler"
+
+
+@pytest.mark.parametrize("name", ["key", "state", "idle"])
+def test_an_ability_does_not_take_the_place_of_what_an_actor_has(name: str) -> None:
+    with pytest.raises(AbilityError, match=rf"Light\.{name} would take the place of the {name} that"):
+        type(KeyedWorker)(
+            "Light", (KeyedWorker,), {"__qualname__": "Light", name: ability(f"light.{name}")(do.function)}
+        )

@@ -14,6 +14,7 @@ from swarmage.drone.supervision.life import life_of
 from swarmage.drone.supervision.watching import Watching, watching
 from swarmage.drone.worker import Worker
 from swarmage.errors import ConfigError, SwarmageError
+from swarmage.remote.default import ref as ref_to
 
 from ...fakes import SECONDS
 
@@ -194,6 +195,13 @@ def test_an_error_in_on_death_is_a_failure_like_others(deaths: SimpleQueue[Any])
     watch(mourner, shocked)
     mortal.stop(timeout=SECONDS)
     assert str(deaths.get(timeout=SECONDS)[1]) == "and now?"
+
+
+@pytest.mark.parametrize("call", ["watch", "unwatch"])
+def test_a_reference_to_an_actor_elsewhere_cannot_be_watched(mourner: pykka.ActorRef[Mourner], call: str) -> None:
+    with pytest.raises(ConfigError, match=r"^only an actor of this process can be watched.* not <RemoteRef to bank>"):
+        mourner.ask(lambda self: getattr(self, call)(ref_to("bank")), timeout=SECONDS)
+    assert mourner.is_alive()
 
 
 def test_a_plain_actor_cannot_be_watched_but_its_class_can_be_made_one_that_can(
