@@ -18,6 +18,7 @@ from swarmage.client.heard import Progress
 from swarmage.client.reply import DEFAULT_TIMEOUT, Reply
 from swarmage.errors import ReplyTimeout, SwarmageError, TaskFailed
 from swarmage.task import Task
+from swarmage.wire.names import kind_of
 
 INSERT_SECONDS = 5.0
 NOTICE_SECONDS = 1.0
@@ -74,6 +75,7 @@ def send(
     Example:
       swarmage send text.count README.md words=true --wait --timeout 30
       swarmage send text.count README.md --retries 0 --deadline 60
+      swarmage send account.deposit 10 --key alice --wait
     """
     args, kwargs = parse_arguments([word.removeprefix(_SHIELD) for word in words])
     task = Task(task_class=task_class, args=args, kwargs=kwargs, **settings)
@@ -83,7 +85,7 @@ def send(
             click.echo(as_json({"id": reply.id}) if json_wanted else reply.id)
             return
         try:
-            result = _result_of(client, reply, timeout or DEFAULT_TIMEOUT)
+            result = _result_of(client, reply, task, timeout or DEFAULT_TIMEOUT)
         except KeyboardInterrupt:
             click.echo(f"the task {task.id} is on the bus and goes its way without you", err=True)
             raise
@@ -114,14 +116,14 @@ def _print_error(json_wanted: bool, task_id: str, kind: str, message: str, trace
         click.echo(as_json({"id": task_id, "error": error}))
 
 
-def _result_of(client: Client, reply: Reply[Any], timeout: float) -> Any:
+def _result_of(client: Client, reply: Reply[Any], task: Task, timeout: float) -> Any:
     if timeout > NOTICE_SECONDS:
         try:
             return reply.result(timeout=NOTICE_SECONDS)
         except ReplyTimeout:
             timeout -= NOTICE_SECONDS
-        if not _is_performed(client, reply.task_class):
-            click.echo(f"no drone performs the task class {reply.task_class} now; waiting for one", err=True)
+        if not _is_performed(client, task):
+            click.echo(f"no drone performs the task class {task.task_class} now; waiting for one", err=True)
     if not sys.stderr.isatty():
         return reply.result(timeout=timeout)
     with _progress_bar() as show:
@@ -139,7 +141,7 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
 
 def _why_no_result(client: Client, task: Task, timeout: float) -> str:
     what = f"no result within {timeout:g} s"
-    if _is_performed(client, task.task_class):
+    if _is_performed(client, task):
         return f"{what}; look for the task {task.id} in `swarmage status` and `swarmage dead list`"
     return (
         f"{what}: no drone performs the task class {task.task_class}, so the task {task.id} waits on the bus;"
@@ -147,10 +149,11 @@ def _why_no_result(client: Client, task: Task, timeout: float) -> str:
     )
 
 
-def _is_performed(client: Client, task_class: str) -> bool:
-    """Tell whether some drone performs the task class; a bus that cannot say counts as if one did."""
+def _is_performed(client: Client, task: Task) -> bool:
+    """Tell whether some drone performs such tasks; a bus that cannot say counts as if one did."""
+    name = task.task_class if task.key is None else kind_of(task.task_class)
     try:
         queues = client.status(timeout=ASK_SECONDS)["queues"]
     except SwarmageError:
         return True
-    return any(queue["consumers"] for queue in queues if queue["task_class"] == task_class)
+    return any(queue["consumers"] for queue in queues if queue["task_class"] == name)

@@ -10,13 +10,14 @@ import click
 
 from swarmage.clock import SYSTEM_CLOCK
 
-_NAMES = ("delay", "priority", "retries", "backoff", "deadline", "expires")
+_NAMES = ("key", "delay", "priority", "retries", "backoff", "deadline", "expires")
 _MORE_THAN_0 = click.FloatRange(min=0, min_open=True)
 
 
 def task_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each setting of a task, and hand it those that were given as ``settings``."""
 
+    @click.option("--key", metavar="KEY", help="Which of the actors of a KeyedWorker performs it.")
     @click.option("--delay", type=click.FloatRange(min=0), metavar="S", help="Seconds before it may begin.")
     @click.option("--priority", type=click.IntRange(0, 9), metavar="N", help="0 to 9, higher first; 4 by default.")
     @click.option(

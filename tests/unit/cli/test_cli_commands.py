@@ -101,6 +101,8 @@ def test_every_command_explains_itself_with_an_example(command: list[str]) -> No
         ["send", "some.thing", "--backoff", "-1"],
         ["send", "some.thing", "--deadline", "0"],
         ["send", "some.thing", "--expires", "soon"],
+        ["send", "some.thing", "--key", ""],
+        ["send", "word", "--key", "alice"],
         ["send", "no good"],
         ["send", "some.thing", "a=1", "a=2"],
         ["drone"],
@@ -133,6 +135,11 @@ def test_send_gives_the_task_the_policies_it_is_told(client: FakeClient) -> None
     assert (task.retries, task.backoff, task.expires, task.delay) == (0, 0.5, 30.0, 10.0)
     assert task.deadline is not None
     assert before + 60 <= task.deadline <= time.time() + 60
+
+
+def test_send_may_be_for_a_key(client: FakeClient) -> None:
+    assert run("send", "account.deposit", "10", "--key", "alice").exit_code == 0
+    assert [task.key for task in client.tasks] == ["alice"]
 
 
 def test_send_leaves_to_the_ability_what_it_is_not_told(client: FakeClient) -> None:
