@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from swarmage.drone.messages import WAKE
 from swarmage.drone.run import Run
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """The tasks of one task class. All fields are guarded by the mailbox's lock."""
+    """The tasks of one task class. All fields are guarded by the mailbox's lock, but for one thing: workers that come
+    from one task take the next one from the bus without it, see `Mailbox.take_at_once`.
+    """
 
     __slots__ = ("bus", "helpers", "idle", "local", "waking")
+
+    free: ClassVar[bool] = True
+    """Whether its tasks may be taken without the lock."""
 
     def __init__(self) -> None:
         self.local: deque[Run] = deque()
@@ -48,11 +53,33 @@ class Lane:
                 inbox.private.put(WAKE)
                 return
 
+    @property
+    def first(self) -> Run | None:
+        """What `pop` would take."""
+        try:
+            return self.bus[0]
+        except IndexError:
+            return None
+
+    def pop(self) -> Run | None:
+        """Take the next task from the bus; safe without the lock."""
+        try:
+            return self.bus.popleft()
+        except IndexError:
+            return None
+
+    def clear(self) -> list[Run]:
+        """Take out all tasks from the bus that nobody has begun: one by one, for others may do so, too."""
+        removed = []
+        while (run := self.pop()) is not None:
+            removed.append(run)
+        return removed
+
     def remove(self, unwanted: Callable[[Run], bool]) -> list[Run]:
         """Take out tasks from the bus that nobody has begun."""
-        removed = [run for run in self.bus if unwanted(run)]
-        if removed:
-            self.bus = deque(run for run in self.bus if not unwanted(run))
+        removed: list[Run] = []
+        for run in self.clear():  # who finds nothing meanwhile asks again, with the lock
+            (removed if unwanted(run) else self.bus).append(run)
         return removed
 
     def take_descendant(self, ancestor: Run) -> Run | None:
@@ -73,8 +100,9 @@ def next_run(lanes: Sequence[Lane]) -> Run | None:
         if lane.local:
             return lane.local.popleft()
     for lane in lanes:
-        if lane.bus:
-            return lane.bus.popleft()
+        run = lane.pop()
+        if run is not None:
+            return run
     return None
 
 
@@ -82,6 +110,9 @@ def short_runs(lanes: Sequence[Lane], count: int, most_bytes: int) -> list[Run]:
     """Take the next tasks from the bus out of these lanes, up to so many, each of at most so many bytes."""
     taken: list[Run] = []
     for lane in lanes:
-        while len(taken) < count and lane.bus and len(lane.bus[0].tree.delivery.body) <= most_bytes:
-            taken.append(lane.bus.popleft())
+        while len(taken) < count and (run := lane.pop()) is not None:
+            if len(run.tree.delivery.body) > most_bytes:
+                lane.bus.appendleft(run)
+                break
+            taken.append(run)
     return taken

@@ -38,6 +38,10 @@ class WorkerInbox:
     def get(self) -> Any:
         """Return the next message or task; sleeps until there is one."""
         private, take = self.private, self.mailbox.take
+        if private.empty():  # and nobody counts this worker as idle
+            run = self.mailbox.take_at_once(self)
+            if run is not None:
+                return run
         while True:
             if private.empty():
                 run = take(self)

@@ -78,9 +78,8 @@ class AsyncInbox(WorkerInbox):
                 while local and len(runs) < most:
                     runs.append(local.pop() if newest else local.popleft())
             for lane in self.lanes if bus else ():
-                waiting = lane.bus
-                while waiting and len(runs) < most:
-                    runs.append(waiting.popleft())
+                while len(runs) < most and (run := lane.pop()) is not None:
+                    runs.append(run)
             self.ticket += 1
             self.idle = len(runs) < most
             for lane in self.lanes:

@@ -108,6 +108,8 @@ class KeyedLane(Lane):
 
     __slots__ = ("_idle", "_most", "keys")
 
+    free = False  # a task that is taken makes its key busy
+
     bus: KeyedRuns
 
     def __init__(self, idle: float, most: int) -> None:
@@ -122,6 +124,12 @@ class KeyedLane(Lane):
         self.keys = self.bus.keys
         self._idle = idle
         self._most = most
+
+    def clear(self) -> list[Run]:
+        """Take out all that nobody has begun, those that wait for others of their key, too."""
+        removed = list(self.bus)
+        self.bus.clear()
+        return removed
 
     def remove(self, unwanted: Callable[[Run], bool]) -> list[Run]:
         """Take out tasks that nobody has begun; the next of their keys may be begun then."""

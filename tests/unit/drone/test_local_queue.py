@@ -310,3 +310,49 @@ def test_time_is_told_ten_times_a_second_also_when_messages_keep_coming(clock: F
     clock.advance(0.02)
     assert isinstance(mailbox.get().message, Tick)
     assert mailbox.get() is letter
+
+
+def test_who_comes_from_a_task_takes_the_next_at_once_and_wakes_an_idle_worker_for_more(mailbox: Mailbox) -> None:
+    busy, idle = WorkerInbox(mailbox, ["x"]), WorkerInbox(mailbox, ["x"])
+    mailbox.put_runs([bus_run(1)])
+    assert busy.get().task.id == "1"
+    assert mailbox.take(idle) is None
+    mailbox.lanes["x"].bus.extend([bus_run(2), bus_run(3)])  # as if the wake-up were for another lane
+    assert mailbox.take_at_once(busy).task.id == "2"  # type: ignore[union-attr]
+    assert woken(busy, idle) == [idle]
+
+
+def test_what_is_local_is_not_passed_by(mailbox: Mailbox, inbox: WorkerInbox) -> None:
+    root = bus_run("root")
+    mailbox.put_runs([bus_run("bus"), child(root, "local", "y")])
+    assert mailbox.take_at_once(inbox) is None
+    assert inbox.get().task.id == "local"
+    assert inbox.get().task.id == "bus"
+
+
+def test_each_task_is_taken_once_by_a_worker_or_by_who_takes_them_out(mailbox: Mailbox) -> None:
+    inboxes = [WorkerInbox(mailbox, ["x"]) for _ in range(4)]
+    total, dice, out = 4_000, rng(), []
+    got: list[list[str]] = [[] for _ in inboxes]
+    over = threading.Event()
+
+    def work(inbox: WorkerInbox, mine: list[str]) -> None:
+        while not over.is_set() or mailbox.lanes["x"].bus:
+            run = mailbox.take_at_once(inbox)
+            if run is not None:
+                mine.append(run.task.id)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(inboxes, got, strict=True)]
+    for thread in threads:
+        thread.start()
+    for start in range(0, total, 40):
+        mailbox.put_runs([bus_run(number) for number in range(start, start + 40)])
+        odd = dice.random() < 0.5
+        out += mailbox.remove_waiting("x", lambda run, odd=odd: (int(run.task.id) % 2 == 1) == odd)
+        stuck, _ = mailbox.remove_stuck("x", mailbox.lanes["x"].first)
+        out += stuck
+    over.set()
+    for thread in threads:
+        thread.join(SECONDS)
+    names = [name for mine in got for name in mine] + [run.task.id for run in out]
+    assert Counter(names) == Counter(str(number) for number in range(total))
