@@ -105,7 +105,7 @@ class Drone(pykka.ThreadingActor):
         self._control = Control(self._cell, self._crew, self._presence, self._finalizer)
         self._subscribing = self._control.subscribing
         self._sharing = Sharing(self._cell, self._subscribing, workers)
-        self._quarantine = Quarantine(self._cell, self._subscribing, alone)
+        self._quarantine = Quarantine(self._cell, self._subscribing, alone, self._finalizer.suspect)
         self._overrun: str | None = None
         self._tell_overrun = overrun
         self._on_drain = on_drain or self.stop
@@ -203,6 +203,7 @@ class Drone(pykka.ThreadingActor):
         """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
         for task_class in self._subscribing.task_classes:
             self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
+        self._subscribing.holding.forget(connection)
         self._quarantine.forget(connection)
 
     # stopping

@@ -18,6 +18,9 @@ STATE = f"/queue/{NAMESPACE}.state"
 STATISTICS = "/bus/statistics"
 """The embedded bus's own figures: SEND with reply-to, one MESSAGE comes back."""
 
+STATUS = "status."
+"""How an originator's name begins that waits for answers of the next seconds only."""
+
 _TASK = f"/queue/{NAMESPACE}.task."
 _REPLY = f"/queue/{NAMESPACE}.reply."
 _REPLY_QUEUE = re.compile(re.escape(_REPLY) + r"[A-Za-z0-9._-]{1,200}")
