@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from urllib.parse import quote, unquote, urlsplit
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from swarmage.errors import ConfigError
 
 DEFAULT_PORT = 61613
 """The port IANA lists for STOMP, and the one the ancestors used."""
+
+OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq")}
+"""What may stand behind the ``?`` of a URL, with the values that each may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,9 @@ class Address:
         source: where the address was found, for messages.
         tls: whether the connection is encrypted and the bus shows a certificate: ``stomps://``.
         memory: whether it is a bus inside this process, as tests have it, called ``host``: ``memory://``.
+        others: hosts and ports of the other machines of the same bus, any of which will do.
+        queues: the kind of queues on RabbitMQ: ``quorum``, ``classic``, or empty for quorum.
+        dialect: what kind of bus it is, whatever it calls itself; empty for what it says.
     """
 
     host: str = "127.0.0.1"
@@ -34,43 +41,66 @@ class Address:
     source: str = field(default="", compare=False)
     tls: bool = False
     memory: bool = False
+    others: tuple[tuple[str, int], ...] = ()
+    queues: str = ""
+    dialect: str = ""
 
     def __post_init__(self) -> None:
-        if not self.host:
-            raise ConfigError("the bus's address has no host; write stomp://login:passcode@host:port/vhost")
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(f"the bus's port {self.port} is not between 0 and 65535")
+        for host, port in ((self.host, self.port), *self.others):
+            if not host:
+                raise ConfigError("the bus's address has no host; write stomp://login:passcode@host:port/vhost")
+            if not 0 <= port <= 65535:
+                raise ConfigError(f"the bus's port {port} is not between 0 and 65535")
         for name in ("login", "passcode", "vhost"):
             if any(end in getattr(self, name) for end in "\r\n\0"):  # STOMP 1.2: CONNECT's headers are not escaped
                 raise ConfigError(f"the bus's {name} must not hold line ends or NUL")
+        for name, values in OPTIONS.items():
+            if getattr(self, name) not in ("", *values):
+                known = " or ".join(f"{name}={value}" for value in values)
+                raise ConfigError(f"the bus's URL says {name}={getattr(self, name)}; there is {known}")
 
     @classmethod
     def parse(cls, url: str) -> Address:
         """Read ``stomp://login:passcode@host:port/vhost``, or ``stomps://`` for TLS.
+
+        Several machines of one bus are separated by commas: ``stomp://…@one:61613,two:61613,three/vhost``. Options
+        stand behind a ``?``: ``?queues=classic&dialect=rabbitmq``.
 
         Raises:
             ConfigError: the URL is something else; the message does not repeat its passcode.
         """
         try:
             parts = urlsplit(url)
-            port = parts.port
+            who, _, where = parts.netloc.rpartition("@")
+            machines = [urlsplit(f"//{machine}") for machine in where.split(",")]
+            ports = [DEFAULT_PORT if machine.port is None else machine.port for machine in machines]
         except ValueError:  # whose text would repeat part of the passcode
             raise ConfigError(
                 f"the bus's URL cannot be read; {_FORM}, with / ? # : @ in them as %2F %3F %23 %3A %40"
             ) from None
         if parts.scheme not in {"stomp", "stomps", "memory"}:
             raise ConfigError(f"the bus's URL starts with {parts.scheme or 'nothing'}:, not with stomp:; {_FORM}")
-        if not parts.hostname:
-            raise ConfigError(f"the bus's URL names no host; {_FORM}")
+        hosts = [machine.hostname or "" for machine in machines]
+        if not all(hosts):
+            raise ConfigError(f"the bus's URL names no host{' between two commas' * (len(hosts) > 1)}; {_FORM}")
+        login, _, passcode = who.partition(":")
         return cls(
-            host=parts.hostname,
-            port=DEFAULT_PORT if port is None else port,
-            login=unquote(parts.username or ""),
-            passcode=unquote(parts.password or ""),
+            host=hosts[0],
+            port=ports[0],
+            login=unquote(login),
+            passcode=unquote(passcode),
             vhost=unquote(parts.path[1:]) or "/",
             tls=parts.scheme == "stomps",
             memory=parts.scheme == "memory",
+            others=tuple(zip(hosts[1:], ports[1:], strict=True)),
+            **_options(parts.query),
         )
+
+    def machine(self, number: int) -> Address:
+        """Return one of its machines, counted from 0 and round and round, with all else as it is here."""
+        machines = ((self.host, self.port), *self.others)
+        host, port = machines[number % len(machines)]
+        return replace(self, host=host, port=port, others=()) if self.others else self
 
     @property
     def url(self) -> str:
@@ -84,10 +114,23 @@ class Address:
         if self.memory:
             return f"memory://{self.host}"
         who = f"{quote(self.login, safe='')}:{passcode}@" if self.login else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        where = ",".join(
+            f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in ((self.host, self.port), *self.others)
+        )
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")
         scheme = "stomps" if self.tls else "stomp"
-        return f"{scheme}://{who}{host}:{self.port}{vhost}"
+        options = "&".join(f"{name}={getattr(self, name)}" for name in OPTIONS if getattr(self, name))
+        return f"{scheme}://{who}{where}{vhost}{options and '?'}{options}"
 
 
 _FORM = "write stomp://login:passcode@host:port/vhost"
+
+
+def _options(query: str) -> dict[str, Any]:
+    given = parse_qsl(query, keep_blank_values=True)
+    for name, value in given:
+        if name not in OPTIONS:
+            raise ConfigError(f"the bus's URL has an option {name!r}; there is {' and '.join(OPTIONS)}")
+        if not value:
+            raise ConfigError(f"the option {name} of the bus's URL cannot be empty; leave it out")
+    return dict(given)

@@ -103,6 +103,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
             inserts and passes on has the same one, or an earlier one of its own.
         crashes: how often what performed it died of it.
         suspect: a drone was lost while it was there, so it is performed alone.
+        losses: how often a drone may have been lost while it was there, on a bus that does not count deliveries.
         pickled: on the wire only, the arguments by cloudpickle where JSON cannot carry them.
     """
 
@@ -125,6 +126,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     deadline: float | None = None
     crashes: Annotated[int, msgspec.Meta(ge=0)] = 0
     suspect: bool = False
+    losses: int = 0
     pickled: bytes | None = None
 
     def __post_init__(self) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from swarmage.bus import frames
 from swarmage.bus.backoff import Backoff
@@ -17,15 +18,22 @@ from swarmage.bus.delivery import Delivery
 from swarmage.bus.dialects import dialect_of
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.bus.dialects.embedded import EmbeddedDialect
-from swarmage.bus.frames import Frame
 from swarmage.bus.memory import MemoryConnection
+from swarmage.bus.reading import Reading
+from swarmage.bus.steps import Steps
 from swarmage.bus.subscription import Subscription
+from swarmage.bus.subscriptions import Subscriptions
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import BusError, BusRefused, BusUnreachable, ConnectionLost, LoginRefused, TlsFailed
+from swarmage.errors import BusError, BusUnreachable, ConnectionLost, LoginRefused, TlsFailed
 from swarmage.settings import Address
 from swarmage.wire.message import Message
 
 logger = logging.getLogger(__name__)
+
+OPEN_SECONDS = 5.0
+"""Seconds to connect and log in; with several machines they share them, so that one that is silent costs little."""
+LEAVE_SECONDS = 5.0
+"""Seconds for the steps that are still open when the bus is left."""
 
 
 class Bus:
@@ -42,8 +50,11 @@ class Bus:
         self._follow = follow or (lambda: address)
         self.dialect: Dialect = EmbeddedDialect()
         self.on_lost: Callable[[Connection], None] = lambda connection: None
+        self.steps = Steps(self)
         self._clock = clock
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscriptions = Subscriptions(self)
+        self._reading = Reading(self, self._subscriptions)
+        self._machine = random.randrange(1000)  # noqa: S311 - those who come together spread over several machines
         self._connection: Connection | None = None  # set by the keeper under the condition
         self._opening: Connection | None = None
         self._connected_before = False
@@ -88,6 +99,10 @@ class Bus:
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join(timeout=5)
 
+    def branch(self) -> Bus:
+        """Return another bus at the same address, not started: a connection of its own."""
+        return Bus(self.address, clock=self._clock, follow=self._follow)
+
     def abandon(self) -> None:
         """Connect no more, without a word on the present connection: what the death of a process looks like."""
         self._stopping = True
@@ -97,6 +112,7 @@ class Bus:
         return connection is self._opening
 
     def _say_goodbye(self, connection: Connection) -> None:
+        self.steps.wait(LEAVE_SECONDS)
         number, receipt = connection.receipts.expect()
         try:
             connection.write(frames.encode("DISCONNECT", {"receipt": number}))
@@ -117,42 +133,46 @@ class Bus:
                 if connection is not None and not connection.lost:
                     return connection
                 error, left = self._last_error, deadline - self._clock.monotonic()
-                if self._stopping or left <= 0 or isinstance(error, LoginRefused | TlsFailed):
+                final = isinstance(error, LoginRefused | TlsFailed) and not self._connected_before
+                if self._stopping or left <= 0 or final:  # who was let in before: buses refuse all while they start
                     raise error or BusUnreachable(f"no answer from a bus at {self.address}")
                 self._changed.wait(left)
 
-    def send_frame(self, message: Message, transaction: str | None = None) -> bytes:
-        """Write a message as a SEND frame in this bus's dialect."""
-        head = (
-            f"SEND\ndestination:{message.destination}\nsignature:{message.signature}\n"
-            f"{self.dialect.send_headers(message, self._clock.wall())}content-length:{len(message.body)}\n"
-        )
+    def send_frame(self, message: Message, transaction: str | None = None, *, receipt: str | None = None) -> bytes:
+        """Write a message as a SEND frame in this bus's dialect, with what must go ahead of it."""
+        head = f"SEND\n{self.dialect.send(message, self._clock.wall())}content-length:{len(message.body)}\n"
         if transaction is not None:
             head += f"transaction:{transaction}\n"
-        return b"%b\n%b\0" % (head.encode(), message.body)
+        if receipt is not None:
+            head += f"receipt:{receipt}\n"
+        frame = b"%b\n%b\0" % (head.encode(), message.body)
+        return self.dialect.declare(message) + frame if message.delay else frame
+
+    def check(self, messages: Iterable[Message]) -> None:
+        """Refuse what this bus cannot carry, before any of it is sent.
+
+        Raises:
+            NotEncodable: one is too large.
+            ConfigError: one asks for what this bus cannot do.
+        """
+        check = self.dialect.check
+        if check is not None:
+            for message in messages:
+                check(message)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Take from a destination from now on, also after reconnects."""
         with self._changed:  # the keeper subscribes a new connection under the same lock: none is left out
-            self._subscriptions[subscription.id] = subscription
-            if self._connection is not None and not self._connection.lost:
-                self._subscribe(self._connection, subscription)
-
-    def _subscribe(self, connection: Connection, subscription: Subscription) -> None:
-        headers = {"id": subscription.id, "destination": subscription.destination, "ack": subscription.ack}
-        headers |= self.dialect.subscribe_headers(subscription.prefetch, exclusive=subscription.exclusive)
-        if subscription.browser:
-            headers["browser"] = "true"
-        with contextlib.suppress(ConnectionLost):  # the next one will have it
-            connection.write(frames.encode("SUBSCRIBE", headers))
+            self._subscriptions.add(subscription, self._connection)
 
     def unsubscribe(self, id: str) -> None:  # noqa: A002 - STOMP's word for it
-        """Take no more for this subscription; what it has brought can still be acknowledged."""
+        """Take no more for this subscription; what it has brought can be acknowledged where the dialect gives back."""
         with self._changed:
-            if self._subscriptions.pop(id, None) is None or self._connection is None:
-                return
-            with contextlib.suppress(ConnectionLost):  # so there is nothing to unsubscribe
-                self._connection.write(frames.encode("UNSUBSCRIBE", {"id": id}))
+            self._subscriptions.drop(id, self._connection)
+
+    def wants(self, subscription: Subscription) -> bool:
+        """Say whether this subscription was neither dropped nor replaced, and the bus not stopped."""
+        return not self._stopping and self._subscriptions.holds(subscription)
 
     def _keep(self) -> None:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
@@ -169,28 +189,29 @@ class Bus:
             except Exception:  # whatever it is, a bus that never connects again would be worse
                 logger.exception("the connection to the bus failed; connecting again")
                 self._note(None, None)
-            self._pause(backoff.next())
+            self._machine += 1
+            self.pause(backoff.next())
 
     def _live(self) -> None:
         """Live through one connection, from login to loss."""
         self.address = self._follow()
         kind = MemoryConnection if self.address.memory else Connection
-        connection = self._opening = kind(self.address, self._clock, self._take, self._lost)
+        address = self.address.machine(self._machine)
+        connection = self._opening = kind(address, self._clock, self._reading.take, self._lost)
         try:
-            connection.open(timeout=5.0)
-            self.dialect = dialect_of(connection.server)
+            connection.open(timeout=OPEN_SECONDS / (1 + len(self.address.others)))
+            self.dialect = dialect_of(connection.server, address)
             with self._changed:
                 if self._stopping:
                     return
                 connection.established = True  # from here on its end is told
-                for subscription in self._subscriptions.values():
-                    self._subscribe(connection, subscription)
+                self._subscriptions.renew(connection)
                 self._note(connection, None)
             level = logging.INFO if self._connected_before else logging.DEBUG
-            logger.log(level, "connected to the bus at %s", self.address)
+            logger.log(level, "connected to the bus at %s", address)
             self._connected_before = True
             while not (connection.lost or self._stopping):
-                self._pause(1.0)
+                self.pause(1.0)
                 connection.tick()
         finally:
             if not (self._stopping and connection.established):  # `stop` says goodbye on that one
@@ -201,7 +222,8 @@ class Bus:
             self._connection, self._last_error = connection, error
             self._changed.notify_all()
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Wait, less where the bus is stopped or its connection lost meanwhile."""
         with self._changed:
             connection = self._connection
             if not self._stopping and (connection is None or not connection.lost):
@@ -216,33 +238,12 @@ class Bus:
             self._changed.notify_all()
         self.on_lost(connection)
 
-    def _take(self, connection: Connection, incoming: list[Frame]) -> None:
-        arrived: dict[str, list[Delivery]] = {}
-        for command, headers, body in incoming:
-            if command == "MESSAGE":
-                delivery = Delivery(connection, headers, body)
-                arrived.setdefault(headers["subscription"], []).append(delivery)
-            elif command == "RECEIPT":
-                connection.receipts.settle(headers["receipt-id"])
-            elif command == "ERROR":
-                self._refused(connection, headers)
-        for id_, deliveries in arrived.items():
-            subscription = self._subscriptions.get(id_)
-            if subscription is not None:
-                subscription.receive(deliveries)
-            else:  # they were on their way when it was dropped
-                self.give_back(deliveries)
-
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Hand back messages that nobody has begun, for others to take."""
+        """Hand back messages that nobody has begun, for others to take, where the bus takes them for free."""
+        if not self.dialect.gives_back:
+            return
         for delivery in deliveries:
             if "ack" not in delivery.headers:
                 continue
             with contextlib.suppress(ConnectionLost):  # whose end gives all of them back
                 delivery.connection.write(self.dialect.give_back(delivery.ack_id))
-
-    def _refused(self, connection: Connection, headers: dict[str, str]) -> None:
-        error = BusRefused(f"the bus at {self.address} answers: {headers.get('message', 'ERROR without a message')!r}")
-        logger.warning("%s", error)
-        if "receipt-id" in headers:
-            connection.receipts.settle(headers["receipt-id"], error)

@@ -21,7 +21,7 @@ os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")  # else importing it asks
 import stomp.exception
 from stomp.transport import Transport
 
-from swarmage.bus.frames import Frame, FrameReader, encode_connect
+from swarmage.bus.frames import Frame, FrameReader, encode_connect, text_of
 from swarmage.bus.receipt import Receipts
 from swarmage.bus.tls import READ_BYTES, encrypt, speaks_tls
 from swarmage.clock import Clock
@@ -177,8 +177,8 @@ class Connection:
                 raise TlsFailed(f"what listens at {self._address} speaks TLS: write stomps:// in its URL")
             raise BusUnreachable(f"the bus at {self._address} closed the connection before the login was done")
         if answer.command != "CONNECTED":
-            text = answer.headers.get("message", "") or answer.body.decode(errors="replace")[:200]
-            if "log" in text.lower() or "access" in text.lower() or "credentials" in text.lower():
+            text = text_of(answer.headers, answer.body)
+            if any(word in text.lower() for word in ("log", "access", "credentials", "password")):
                 raise LoginRefused(
                     f"the bus at {self._where} refuses the login: {text!r}; is it another one than that you mean?"
                 )

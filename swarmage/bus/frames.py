@@ -58,11 +58,20 @@ def encode_connect(headers: Mapping[str, str]) -> bytes:
     return ("CONNECT\n" + "".join(f"{name}:{value}\n" for name, value in headers.items()) + "\n\0").encode()
 
 
-def ack(message_id: str, transaction: str | None = None) -> bytes:
-    """Write an ACK; the ids are ones the bus or we made, which need no escaping."""
-    if transaction is None:
-        return f"ACK\nid:{message_id}\n\n\0".encode()
-    return f"ACK\nid:{message_id}\ntransaction:{transaction}\n\n\0".encode()
+def ack(message_id: str, transaction: str | None = None, more: str = "") -> bytes:
+    """Write an ACK, with ``more`` header lines; the transaction is one we named, which needs no escaping."""
+    if ":" in message_id:  # those of ActiveMQ do
+        message_id = escape(message_id)
+    if transaction is not None:
+        more += f"transaction:{transaction}\n"
+    return f"ACK\nid:{message_id}\n{more}\n\0".encode()
+
+
+def text_of(headers: Mapping[str, str], body: bytes) -> str:
+    """Return what an ERROR says: its message, and what of its body adds to that."""
+    text = headers.get("message", "ERROR without a message")
+    more = body.decode(errors="replace").strip()[:500]
+    return text if not more or more.startswith(text) else f"{text}: {more}"
 
 
 class FrameReader:

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 256 * 1024
 """Bytes written at once: large enough for few system calls, small enough for a short wait behind it."""
+HEAD = 200
+"""Bytes that the head of a frame takes, about."""
 
 
 def publish(bus: Bus, messages: Sequence[Message], timeout: float, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -36,15 +38,21 @@ def publish(bus: Bus, messages: Sequence[Message], timeout: float, clock: Clock 
         BusUnreachable: there is no bus.
         BusRefused: the bus refuses one of them.
         InsertTimeout: the bus does not confirm in time.
+        NotEncodable: one of them is too large for this bus; none was sent.
+        ConfigError: one of them asks for what this bus cannot do; none was sent.
     """
     left = list(messages)
     deadline = clock.monotonic() + timeout
+    if left:
+        bus.connection(timeout)  # only then it is known what kind of bus it is
+        bus.check(left)
     while left:
         connection = bus.connection(deadline - clock.monotonic())
         try:
-            for sent, number, receipt in _send(bus, connection, left):
+            for sent, numbers, receipt in _send(bus, connection, left):
                 if not receipt.wait(deadline - clock.monotonic()):
-                    connection.receipts.forget(number)
+                    for number in numbers:
+                        connection.receipts.forget(number)
                     raise InsertTimeout(
                         f"the bus at {bus.address} did not confirm within {timeout:.1f} s; the task may be there"
                     )
@@ -54,24 +62,30 @@ def publish(bus: Bus, messages: Sequence[Message], timeout: float, clock: Clock 
             logger.info("sending again what was in doubt: %s", error)
 
 
-def _send(bus: Bus, connection: Connection, messages: Sequence[Message]) -> list[tuple[int, str, Receipt]]:
-    """Write all messages, asking for one receipt a chunk: the embedded bus confirms SENDs in their order."""
+def _send(bus: Bus, connection: Connection, messages: Sequence[Message]) -> list[tuple[int, list[str], Receipt]]:
+    """Write all messages in chunks, each with a receipt of its own."""
     waiting = []
-    chunk: list[bytes] = []
+    chunk: list[Message] = []
     size = 0
     for message in messages:
-        chunk.append(bus.send_frame(message))
-        size += len(chunk[-1])
+        chunk.append(message)
+        size += len(message.body) + HEAD
         if size >= CHUNK:
-            waiting.append(_send_chunk(connection, chunk))
+            waiting.append(_send_chunk(bus, connection, chunk))
             chunk, size = [], 0
     if chunk:
-        waiting.append(_send_chunk(connection, chunk))
+        waiting.append(_send_chunk(bus, connection, chunk))
     return waiting
 
 
-def _send_chunk(connection: Connection, chunk: list[bytes]) -> tuple[int, str, Receipt]:
-    number, receipt = connection.receipts.expect()
-    chunk[-1] = chunk[-1].replace(b"\n", f"\nreceipt:{number}\n".encode(), 1)
-    connection.write(*chunk)
-    return len(chunk), number, receipt
+def _send_chunk(bus: Bus, connection: Connection, chunk: Sequence[Message]) -> tuple[int, list[str], Receipt]:
+    """Write a chunk; where the bus confirms SENDs in their order, only the last of it asks for a receipt."""
+    silent = len(chunk) - 1 if bus.dialect.confirms_in_order else 0
+    receipt = Receipt(len(chunk) - silent)
+    numbers = [connection.receipts.expect_for(receipt) for _ in chunk[silent:]]
+    written = [bus.send_frame(message) for message in chunk[:silent]]
+    written += [
+        bus.send_frame(message, receipt=number) for message, number in zip(chunk[silent:], numbers, strict=True)
+    ]
+    connection.write(*written)
+    return len(chunk), numbers, receipt

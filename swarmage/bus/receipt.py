@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import itertools
 import threading
+from typing import Protocol
 
 from swarmage.errors import SwarmageError
 
 
+class Waiting(Protocol):
+    """What is told when a RECEIPT has come, or never will."""
+
+    def settle(self, error: SwarmageError | None = None) -> None:
+        """Take note of one of its receipts; must neither raise nor wait."""
+        ...
+
+
 class Receipt:
-    """One RECEIPT that is to come."""
+    """One RECEIPT that is to come, or several that only count together."""
 
-    __slots__ = ("_event", "error")
+    __slots__ = ("_event", "_left", "error")
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 1) -> None:
         self._event = threading.Event()
+        self._left = count
         self.error: SwarmageError | None = None
 
     def wait(self, timeout: float) -> bool:
@@ -31,9 +41,12 @@ class Receipt:
         return True
 
     def settle(self, error: SwarmageError | None = None) -> None:
-        """Say how it ended."""
-        self.error = error
-        self._event.set()
+        """Say how it ended, or one of them: the first error stands for all."""
+        self._left -= 1
+        if error is not None:
+            self.error = self.error or error
+        if error is not None or self._left == 0:
+            self._event.set()
 
 
 class Receipts:
@@ -41,19 +54,24 @@ class Receipts:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._waiting: dict[str, Receipt] = {}
+        self._waiting: dict[str, Waiting] = {}
 
     def expect(self) -> tuple[str, Receipt]:
         """Return an id for the ``receipt`` header and what to wait for."""
-        number, receipt = f"r{next(self._numbers)}", Receipt()
-        self._waiting[number] = receipt
-        return number, receipt
+        receipt = Receipt()
+        return self.expect_for(receipt), receipt
+
+    def expect_for(self, waiting: Waiting) -> str:
+        """Return an id for a ``receipt`` header of which this is told."""
+        number = f"r{next(self._numbers)}"
+        self._waiting[number] = waiting
+        return number
 
     def settle(self, number: str, error: SwarmageError | None = None) -> None:
         """Settle one receipt; of one that nobody waits for any more nothing is said."""
-        receipt = self._waiting.pop(number, None)
-        if receipt is not None:
-            receipt.settle(error)
+        waiting = self._waiting.pop(number, None)
+        if waiting is not None:
+            waiting.settle(error)
 
     def forget(self, number: str) -> None:
         """Stop waiting for a receipt."""
@@ -63,7 +81,7 @@ class Receipts:
         """Settle all that are left: an ended connection confirms nothing more."""
         while self._waiting:
             try:
-                _, receipt = self._waiting.popitem()
+                _, waiting = self._waiting.popitem()
             except KeyError:
                 return
-            receipt.settle(error)
+            waiting.settle(error)

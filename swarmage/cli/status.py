@@ -39,7 +39,7 @@ def status(*, json_wanted: bool) -> None:
 def _as_text(found: Mapping[str, Any]) -> str:
     able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in _queues_of(w)})
     paused = set(found.get("paused", ()))
-    parts = [_bus(found["bus"]), _queues(found["queues"], able, paused), _drones(found["drones"])]
+    parts = [_bus(found["bus"]), _queues(found, able, paused), _drones(found["drones"])]
     orders = _orders(found)
     if orders:
         parts.append(orders)
@@ -56,7 +56,7 @@ def _queues_of(worker: Mapping[str, Any]) -> list[str]:
 def _bus(bus: Mapping[str, Any]) -> str:
     line = f"bus {bus['url']}"
     for name, value in bus.items():
-        if name != "url" and name not in _OF_MESSAGES and value is not None:
+        if name not in {"url", "note"} and name not in _OF_MESSAGES and value is not None:
             line += f", {name} {ago(value) if name == 'uptime' else value}"
     return printable(line) + _messages(bus)
 
@@ -82,9 +82,10 @@ def _orders(found: Mapping[str, Any]) -> str:
     return printable("\n".join(lines), keep="\n")
 
 
-def _queues(queues: Sequence[Mapping[str, Any]], able: Mapping[str, int], paused: Set[str]) -> str:
+def _queues(found: Mapping[str, Any], able: Mapping[str, int], paused: Set[str]) -> str:
+    queues = found["queues"]
     if not queues:
-        return "no tasks wait"
+        return printable(str(found["bus"].get("note") or "no tasks wait"))
     rows = []
     for queue in queues:
         mark = "" if queue["consumers"] or not queue["task_class"] else "nobody performs it"

@@ -12,14 +12,14 @@ from swarmage.bus.bus import Bus
 from swarmage.bus.delivery import Delivery
 from swarmage.bus.subscription import Subscription
 from swarmage.clock import Clock
-from swarmage.wire.names import reply_destination
+from swarmage.wire.names import STATUS, reply_destination
 
 
 class Asking:
     """A question, and a queue of its own for the answers, until the deadline."""
 
     def __init__(self, bus: Bus, timeout: float, clock: Clock) -> None:
-        self._name = f"status.{secrets.token_hex(8)}"
+        self._name = f"{STATUS}{secrets.token_hex(8)}"
         self.answers = reply_destination(self._name)
         self._bus = bus
         self._clock = clock

@@ -127,14 +127,7 @@ class DeadLetters:
         return done
 
     def _settle(self, bus: Bus, delivery: Delivery, messages: Iterable[Message]) -> None:
-        number, receipt = delivery.connection.receipts.expect()
-        name = f"dead-{number}"
-        written = [frames.encode("BEGIN", {"transaction": name})]
-        written += [bus.send_frame(message, name) for message in messages]
-        written.append(frames.ack(delivery.ack_id, name))
-        written.append(frames.encode("COMMIT", {"transaction": name, "receipt": number}))
-        delivery.connection.write(*written)
-        if not receipt.wait(self._client.timeout):
+        if not bus.steps.complete(delivery, list(messages), self._client.timeout):
             raise InsertTimeout(f"the bus did not confirm within {self._client.timeout:.1f} s; look again")
 
     def _again(self, body: DeadBody | None, delivery: Delivery) -> Iterable[Message]:
@@ -196,11 +189,15 @@ class _Reading:
         self._bus = bus
         self._heard: SimpleQueue[Delivery] = SimpleQueue()
         self._kept: list[Delivery] = []
+        self._side: Bus | None = None
         self._id = f"dead.{secrets.token_hex(8)}"
         self._browser = browser
         self._prefetch = prefetch
 
     def __enter__(self) -> _Reading:
+        if not (self._browser or self._bus.dialect.gives_back):
+            self._side = self._bus = self._bus.branch()  # whose end gives back what is kept
+            self._bus.start(TIMEOUT)
         self._bus.subscribe(
             Subscription(
                 id=self._id, destination=DEAD, receive=self._receive, browser=self._browser, prefetch=self._prefetch
@@ -229,3 +226,5 @@ class _Reading:
             self._kept.append(self._heard.get())
         if not self._browser:
             self._bus.give_back(self._kept)
+        if self._side is not None:
+            self._side.stop()

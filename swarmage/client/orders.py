@@ -78,7 +78,7 @@ def change(bus: Bus, wire: Wire, timeout: float, clock: Clock, part: Orders) -> 
     )
     publish(bus, [write_orders(wire, dated)], timeout, clock)
     bus.connection(timeout).write(bus.send_frame(wire.note(CONTROL, {"say": "orders"})))
-    if found.parts >= MOST_PARTS:
+    if found.parts >= MOST_PARTS and bus.dialect.browses:  # else they are in a stream, of which nothing is taken
         _unite(bus, wire, timeout, clock)
 
 
@@ -96,18 +96,18 @@ def _unite(bus: Bus, wire: Wire, timeout: float, clock: Clock) -> None:
                 others.append(delivery)
             else:
                 held.append((delivery, part))
-    bus.give_back(others)
-    deliveries = [delivery for delivery, _ in held]
-    if len(held) < 2:
-        bus.give_back(deliveries)
-        return
-    try:
-        publish(bus, [write_orders(wire, merge([part for _, part in held], clock.wall()))], timeout, clock)
-        for delivery in deliveries:
-            delivery.connection.write(frames.ack(delivery.ack_id))
-    except SwarmageError as error:  # the change itself is made
-        logger.info("the standing orders are united another time: %s", error)
-        bus.give_back(deliveries)
+        bus.give_back(others)
+        deliveries = [delivery for delivery, _ in held]
+        if len(held) < 2:
+            bus.give_back(deliveries)
+            return
+        try:
+            publish(bus, [write_orders(wire, merge([part for _, part in held], clock.wall()))], timeout, clock)
+            for delivery in deliveries:  # before the subscription ends: elsewhere an ack that comes later is ignored
+                delivery.connection.write(frames.ack(delivery.ack_id))
+        except SwarmageError as error:  # the change itself is made
+            logger.info("the standing orders are united another time: %s", error)
+            bus.give_back(deliveries)
 
 
 def _read(wire: Wire, delivery: Delivery) -> Orders | None:

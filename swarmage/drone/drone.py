@@ -110,7 +110,7 @@ class Drone(pykka.ThreadingActor):
         self._control = Control(self._cell, self._crew, self._presence, self._finalizer)
         self._subscribing = self._control.subscribing
         self._sharing = Sharing(self._cell, self._subscribing, self._crew.classes)
-        self._quarantine = Quarantine(self._cell, self._subscribing, alone)
+        self._quarantine = Quarantine(self._cell, self._subscribing, alone, self._finalizer.suspect)
         self._left = False
         self._tell_overrun, self._tell_failed = overrun, failed
         self._on_drain = on_drain or self.stop
@@ -210,6 +210,7 @@ class Drone(pykka.ThreadingActor):
         """Forget the tasks of a lost connection that nobody has begun: the bus delivers them again."""
         for task_class in self._subscribing.task_classes:
             self._mailbox.remove_waiting(task_class, lambda run: run.tree.delivery.connection is connection)
+        self._subscribing.holding.forget(connection)
         self._quarantine.forget(connection)
 
     # stopping

@@ -2,13 +2,12 @@
 
 From: worker, through the drone's mailbox.  To: bus.
 
-What a tree wants sent and its ack go out in one transaction, written at once: the bus applies both or, when the
-connection is lost before the COMMIT, neither, and then delivers the task again. So there is nothing to wait for here.
+What a tree wants sent and its ack are one step (bus.steps), which the bus takes as a whole or, when the connection is
+lost before, delivers the task again. So there is nothing to wait for here.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 import socket
@@ -18,8 +17,6 @@ from typing import assert_never
 import msgspec
 
 from swarmage.abilities import Ability
-from swarmage.bus import frames
-from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
 from swarmage.drone.branch import Branch
 from swarmage.drone.cell import Cell
@@ -28,7 +25,7 @@ from swarmage.drone.keyed.lane import settle_all
 from swarmage.drone.messages import CANCELLATION, CANCELLED, Suspected, Unread
 from swarmage.drone.run import Run, Tree
 from swarmage.drone.sending import MOST_SENT, SEND_OVERHEAD
-from swarmage.errors import ConnectionLost, TaskTimeout
+from swarmage.errors import ConfigError, NotEncodable, TaskTimeout
 from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Skipped, Succeeded, Unsuccessful
 from swarmage.task import DEFAULT_PRIORITY, PRIORITIES, Task
 from swarmage.wire.envelope import DeadBody, ReplyBody
@@ -48,26 +45,24 @@ class Finalizer:
         self._clock = cell.clock
         self._abilities = abilities
         self._rng = rng
-        self._transactions = itertools.count(1)
         self._host = socket.gethostname()
 
     def finalize(self, finished: list[tuple[Run, Outcome]]) -> None:
         """Note the outcomes, and end the trees that are complete with them."""
         for run, outcome in finished:
             self._note(run, outcome)
-        by_connection: dict[Connection, list[bytes]] = {}
+        steps: list[tuple[Delivery, list[Message]]] = []
         keyed: list[tuple[Tree, list[Message]]] = []
         complete = self._mailbox.end_runs(run for run, _ in finished)
         for tree in complete:
             if type(tree) is Branch:
                 complete += self._end_branch(tree)
                 continue
-            written = by_connection.setdefault(tree.delivery.connection, [])
             messages = self._messages_or_dead(tree)
-            written.append(self._step(tree.delivery, messages))
+            steps.append((tree.delivery, messages))
             if tree.task.key is not None:
                 keyed.append((tree, messages))
-        self._write(by_connection)
+        self._bus.steps.take(steps)
         if keyed:
             settle_all(self._mailbox, keyed, self._clock.monotonic())
 
@@ -77,8 +72,7 @@ class Finalizer:
             if tree.open:
                 late = Failure(TaskTimeout.__name__, "a local task of it is over its hard limit")
                 tree.ending = tree.ending or Failed(late, TaskTimeout)
-                step = self._step(tree.delivery, self._messages_or_dead(tree))
-                self._write({tree.delivery.connection: [step]})
+                self._bus.steps.take([(tree.delivery, self._messages_or_dead(tree))])
 
     def bury(self, unread: Unread) -> None:
         """Move a message that is no task for this drone to the dead letters; a cancelled task is only answered."""
@@ -90,16 +84,16 @@ class Finalizer:
             messages.append(self._dead(delivery, unread.reason, unread.failure, task))
         if task is not None:
             messages += self._reply(task, unread.failure)
-        self._write({delivery.connection: [self._step(delivery, messages)]})
+        self._bus.steps.take([(delivery, messages)])
 
     def suspect(self, suspected: Suspected) -> None:
         """Send a task again that a drone was lost with, marked and ahead of its equals; its deliveries count anew."""
-        task = msgspec.structs.replace(suspected.task, suspect=True, delay=0.0)
+        task = msgspec.structs.replace(suspected.task, suspect=suspected.alone, delay=suspected.delay)
         message = self._wire.task(task)
-        priority = DEFAULT_PRIORITY if task.priority is None else task.priority
-        message = message._replace(priority=min(priority + 1, PRIORITIES[-1]))
-        delivery = suspected.delivery
-        self._write({delivery.connection: [self._step(delivery, [message])]})
+        if self._bus.dialect.prioritises and suspected.alone:
+            priority = DEFAULT_PRIORITY if task.priority is None else task.priority
+            message = message._replace(priority=min(priority + 1, PRIORITIES[-1]))
+        self._bus.steps.take([(suspected.delivery, [message])])
 
     @staticmethod
     def _note(run: Run, outcome: Outcome) -> None:
@@ -130,6 +124,8 @@ class Finalizer:
         """Return what is sent with the ack of a complete tree; one that defeats us is buried, and the drone lives."""
         try:
             return self._messages(tree)
+        except (NotEncodable, ConfigError) as error:  # what this bus cannot carry
+            return self._fail(tree, Rejected("result", Failure(type(error).__qualname__, str(error))))
         except Exception as error:
             logger.exception("task %s %s cannot be finalized", *_name(tree.task))
             failure = Failure(type(error).__qualname__, "it could not be finalized; see the drone's log")
@@ -138,6 +134,8 @@ class Finalizer:
     def _messages(self, tree: Tree) -> list[Message]:
         sends = [message for run in tree.sending if not run.disowned for message in run.sends or ()]
         ending = tree.ending
+        if sends and ending is None and self._bus.dialect.check is not None:
+            self._bus.check(sends)
         if ending is None and sum(len(message.body) + SEND_OVERHEAD for message in sends) > MOST_SENT * 3 // 2:
             too_much = Failure("NotEncodable", "its local tasks together insert more than one transaction can hold")
             ending = Rejected("result", too_much)
@@ -184,23 +182,6 @@ class Finalizer:
             return []
         error = ReplyBody(id=task.id, kind="error", attempt=task.attempt, failure=failure)
         return [self._wire.reply(task.originator, error)]
-
-    def _step(self, delivery: Delivery, messages: list[Message]) -> bytes:
-        """Return the frames that send the messages and acknowledge the delivery, all or nothing."""
-        if not messages:
-            return frames.ack(delivery.ack_id)
-        name = f"t{next(self._transactions)}"
-        head, tail = (f"{command}\ntransaction:{name}\n\n\0".encode() for command in ("BEGIN", "COMMIT"))
-        sends = (self._bus.send_frame(message, name) for message in messages)
-        return b"".join((head, *sends, frames.ack(delivery.ack_id, name), tail))
-
-    @staticmethod
-    def _write(by_connection: Mapping[Connection, list[bytes]]) -> None:
-        for connection, written in by_connection.items():
-            try:
-                connection.write(*written)
-            except ConnectionLost:
-                logger.info("%d finished tasks come again: their connection was lost before the ack", len(written))
 
 
 def _name(task: Task) -> tuple[str, str]:

@@ -7,6 +7,8 @@ Runs in the bus's reading thread, all deliveries of one read at a time, so it ne
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import msgspec
 
 from swarmage.bus.delivery import Delivery
@@ -21,6 +23,11 @@ from swarmage.task import Task
 from swarmage.wire.envelope import Wire
 from swarmage.wire.signing import HEADER
 
+UNCOUNTED = 3
+"""The same where the bus does not count: RabbitMQ says of all that waits in its classic queues when it is killed that
+it may have been delivered, so that it needs several of these to make a suspect."""
+SETTLED = 1.0
+"""Seconds until such a copy comes: what it was made of is acknowledged by then, or a poison would double itself."""
 IN_COMPANY = 2
 """Losses of its drone together with other tasks that make a task a suspect, where its cap allows more than that. The
 first one tells little: somebody killed a drone, or another task did, and performing all of them alone takes long."""
@@ -38,6 +45,8 @@ class Intake:
         extra: bool = False,
         crashes: int | None = None,
         standing: Standing = NONE,
+        counted: bool = True,
+        put_runs: Callable[[Iterable[Run]], None] | None = None,
     ) -> None:
         """Begin with nothing.
 
@@ -48,6 +57,8 @@ class Intake:
             extra: whether this is the extra subscription of a quick task class.
             crashes: how often a drone may be lost with a task of this class; None = any number.
             standing: says which are cancelled.
+            counted: whether the bus says how often a drone was lost with a task, not only that one was.
+            put_runs: takes what can be performed, instead of the mailbox.
         """
         self._mailbox = mailbox
         self._wire = wire
@@ -55,6 +66,9 @@ class Intake:
         self._extra = extra
         self._crashes = crashes
         self._standing = standing
+        self._counted = counted
+        self._forgiven = 1 if put_runs is not None else 0  # it may only have stood beside the one that was performed
+        self._put_runs = put_runs
 
     def receive(self, deliveries: list[Delivery]) -> None:
         """Put what can be read into the lanes, under one lock, and tell the drone of the rest."""
@@ -67,7 +81,7 @@ class Intake:
             else:
                 self._mailbox.put(Letter(read))
         if runs:
-            self._mailbox.put_runs(runs)
+            (self._put_runs or self._mailbox.put_runs)(runs)
 
     def _read(self, delivery: Delivery, now: float) -> Run | Unread | Suspected | Suspect:  # noqa: PLR0911 - one a line
         headers = delivery.headers
@@ -95,11 +109,22 @@ class Intake:
             return Run(task, Tree(delivery, task), extra=self._extra)
         company = 1 if cap <= IN_COMPANY else IN_COMPANY
         if not task.suspect:
-            return Run(task, Tree(delivery, task), extra=self._extra) if alone < company else Suspected(delivery, task)
+            return self._in_company(delivery, task, company)
         crashes = task.crashes + alone
-        if alone and crashes + company >= cap:  # and those in company that made it a suspect
+        if alone and crashes + company >= cap + self._forgiven:  # and those in company that made it a suspect
             died = f"its drone died {crashes + company} times while it was there, at last with nothing else running"
             task = msgspec.structs.replace(task, crashes=crashes + company)
             return Unread(delivery, "crashed", Failure("Crashed", died), task)
+        if alone and not self._counted:  # so the count travels in the task
+            return Suspected(delivery, msgspec.structs.replace(task, crashes=crashes), SETTLED)
         task = msgspec.structs.replace(task, crashes=crashes, suspect=False)
         return Suspect(Run(task, Tree(delivery, task), extra=self._extra))
+
+    def _in_company(self, delivery: Delivery, task: Task, company: int) -> Run | Suspected:
+        """Decide about a task with which a drone was lost that held others, too."""
+        if self._counted:
+            few = delivery.earlier < company
+            return Run(task, Tree(delivery, task), extra=self._extra) if few else Suspected(delivery, task)
+        losses = task.losses + 1  # a copy carries the count, since the bus does not
+        enough = losses >= (company if company == 1 else UNCOUNTED)
+        return Suspected(delivery, msgspec.structs.replace(task, losses=losses), SETTLED, alone=enough)

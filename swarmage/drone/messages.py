@@ -44,10 +44,14 @@ class Suspected(NamedTuple):
     Attributes:
         delivery: what is to be acknowledged.
         task: the task.
+        delay: seconds until it may come again.
+        alone: it is to be performed alone from now on.
     """
 
     delivery: Delivery
     task: Task
+    delay: float = 0.0
+    alone: bool = True
 
 
 class Suspect(NamedTuple):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
+from swarmage.drone.messages import Suspected
 from swarmage.drone.run import Run
 from swarmage.drone.subscribing import Subscribing
 from swarmage.errors import BusError
@@ -27,6 +28,12 @@ ALONE = "suspect"
 
 PATIENCE = 10.0
 """Seconds to wait for what already runs to end; then the suspect is begun beside it, and nothing else is."""
+AGAIN = 1.0
+SPACING = 0.5
+"""Seconds until a suspect that cannot be performed now comes again, where the bus takes nothing back, and how much
+later each one comes that is sent away meanwhile: or many would never leave the drone quiet."""
+QUIET = 0.3
+"""Seconds without another suspect, after which there is none in this drone but the one that is to begin."""
 RECEIPT_TIMEOUT = 5.0
 """Seconds; a bus that takes longer to confirm is looked at again at the next tick."""
 
@@ -34,13 +41,21 @@ RECEIPT_TIMEOUT = 5.0
 class Quarantine:
     """The suspect of one drone, if it has one. Owned by the drone's thread."""
 
-    def __init__(self, cell: Cell, subscribing: Subscribing, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        subscribing: Subscribing,
+        tell: Callable[[str], None],
+        send_again: Callable[[Suspected], None] = lambda suspected: None,
+    ) -> None:
         """Begin without a suspect.
 
         Args:
             cell: the drone's.
             subscribing: what is paused meanwhile.
             tell: told what runs alone when it is begun, and an empty text when it has ended.
+            send_again: takes a suspect that the bus does not take back: a copy counts anew, the same again would count
+                a drone that was not lost.
         """
         self._cell = cell
         self._mailbox = cell.mailbox
@@ -48,18 +63,22 @@ class Quarantine:
         self._clock = cell.clock
         self._subscribing = subscribing
         self._tell = tell
+        self._send_again = send_again
         self._run: Run | None = None
         self._begun = False
-        self._since = 0.0
+        self._since = self._arrived = 0.0
+        self._sent_away = 0
 
     def admit(self, run: Run) -> None:
         """Take a suspect in, if there is none yet and its class is taken; else it goes back for others or later."""
+        self._arrived = self._clock.monotonic()
         task = run.task
         paused = (task.task_class if task.key is None else kind_of(task.task_class)) in self._subscribing.paused
         if self._run is not None or paused or not self._mailbox.accepting:
-            self._bus.give_back([run.tree.delivery])
+            self._give_back(run)
             return
         self._run, self._begun, self._since = run, False, self._clock.monotonic()
+        self._sent_away = 0
         self._subscribing.spared = run
         for task_class in self._subscribing.task_classes:
             self._subscribing.pause(task_class, ALONE)
@@ -80,6 +99,8 @@ class Quarantine:
 
     def _holds_nothing_else(self, connection: Connection) -> bool:
         """Return when the bus has taken in what was given back: a crash would count for it otherwise."""
+        if not self._bus.dialect.gives_back:  # tasks that wait beside it do no harm, suspects would count a crash
+            return self._clock.monotonic() - self._arrived > QUIET and self._bus.steps.wait(0)
         try:
             for _ in range(2):  # what was on its way has come with the first receipt, and has gone back by the second
                 number, receipt = connection.receipts.expect()
@@ -121,4 +142,11 @@ class Quarantine:
         run = self._run
         if run is not None and not self._begun:
             self._run = None
+            self._give_back(run)
+
+    def _give_back(self, run: Run) -> None:
+        if self._bus.dialect.gives_back:
             self._bus.give_back([run.tree.delivery])
+        else:
+            self._send_again(Suspected(run.tree.delivery, run.task, AGAIN + SPACING * self._sent_away))
+            self._sent_away += 1

@@ -53,7 +53,9 @@ class Sharing:
         return bool(self._left)
 
     def look(self) -> None:
-        """Give back what is stuck behind busy workers; called now and then."""
+        """Give back what is stuck behind busy workers, where the bus takes it for free; called now and then."""
+        if not self._bus.dialect.gives_back:
+            return
         for name in self._siblings.keys() - self._subscribing.paused.keys():
             head, seen = self._heads.get(name, (None, 0))
             enough = seen >= (LOOKS_WHEN_SHORT if self._subscribing.has_extra(name) else 1)

@@ -16,6 +16,7 @@ from swarmage.abilities import Ability
 from swarmage.bus.subscription import Subscription
 from swarmage.drone.cell import Cell
 from swarmage.drone.credit import EXTRA, Credit
+from swarmage.drone.holding import Holding
 from swarmage.drone.intake import Intake
 from swarmage.drone.keyed.intake import AHEAD, KeyedIntake, KeylessIntake
 from swarmage.drone.run import Run
@@ -52,12 +53,14 @@ class Subscribing:
 
     Attributes:
         spared: what is performed although its class is paused: it is never given back.
+        holding: what waits here while its class is paused, where the bus takes nothing back.
     """
 
     def __init__(
         self, cell: Cell, abilities: Mapping[str, Ability[..., Any]], able: Mapping[str, int], standing: Standing
     ) -> None:
         self.spared: Run | None = None
+        self.holding = Holding(cell.mailbox)
         self._cell = cell
         self._caps = {name: ability.policy.crashes for name, ability in abilities.items()}
         self._standing = standing
@@ -93,7 +96,8 @@ class Subscribing:
     def stop(self) -> None:
         """Take nothing any more; what waits in the Local Queue is the caller's to give back."""
         for line in self._lines.values():
-            self._drop(line)
+            if self._gives_back:
+                self._drop(line)
             line.paused.add(STOPPING)
         for name in self._keyed:
             self._cell.bus.unsubscribe(f"keyless.{name}")
@@ -103,7 +107,9 @@ class Subscribing:
     def pause(self, task_class: str, reason: str) -> None:
         """Take no more tasks of a class, and give back those that nobody has begun, without counting that."""
         line = self._lines[task_class]
-        if not line.paused:
+        if not self._gives_back:
+            self.holding.pause(task_class, self.spared)
+        elif not line.paused:
             self._drop(line)
             self._give_back(task_class)
         line.paused.add(reason)
@@ -113,6 +119,8 @@ class Subscribing:
         line = self._lines[task_class]
         if reason in line.paused:
             line.paused.discard(reason)
+            if not line.paused:
+                self.holding.resume(task_class)
             self._grant(task_class)
 
     def resize(self, able: Mapping[str, int]) -> None:
@@ -121,7 +129,7 @@ class Subscribing:
             line = self._lines[task_class]
             fewer = workers < line.credit.workers
             line.credit.workers = workers
-            if fewer and line.granted > workers and not line.paused:
+            if fewer and line.granted > workers and not line.paused and self._gives_back:
                 self._drop(line)
                 self._give_back(task_class)
             self._grant(task_class)
@@ -145,13 +153,15 @@ class Subscribing:
     def tick(self) -> None:
         """Look after what no message tells of."""
         for task_class, line in self._lines.items():
-            if line.paused:
+            if line.paused and self._gives_back:
                 self._give_back(task_class)  # what was on its way when it was paused
             elif line.granted < line.credit.workers:
                 self._grant(task_class)
 
     def _adjust(self, task_class: str) -> None:
         line = self._lines[task_class]
+        if not self._gives_back:  # nothing but the end of the connection could take the extra credit away again
+            return
         wanted = line.credit.wanted() and not line.paused
         if wanted == line.credit.extra:
             return
@@ -182,6 +192,10 @@ class Subscribing:
         here = [tree for tree in trees if tree.task.task_class == task_class]
         return sum(1 for tree in here if tree.delivery.headers.get("subscription") not in known)
 
+    @property
+    def _gives_back(self) -> bool:
+        return self._cell.bus.dialect.gives_back
+
     def _drop(self, line: Line) -> None:
         for id_ in line.ids:
             self._cell.bus.unsubscribe(id_)
@@ -205,6 +219,10 @@ class Subscribing:
             cell.bus.subscribe(Subscription(id=id_, destination=where, receive=taken, prefetch=prefetch))
             return
         crashes = self._caps[task_class]
-        intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=extra, crashes=crashes, standing=self._standing)
+        dialect = cell.bus.dialect
+        intake = Intake(
+            cell.mailbox, cell.wire, cell.clock, extra=extra, crashes=crashes, standing=self._standing,
+            counted=dialect.counts, put_runs=None if dialect.gives_back else self.holding.put_runs,
+        )  # fmt: skip
         destination = task_destination(task_class)
         cell.bus.subscribe(Subscription(id=id_, destination=destination, receive=intake.receive, prefetch=prefetch))

@@ -45,13 +45,19 @@ class Remote:
 
         Raises:
             ConfigError: it is not a name, or nothing that can be published, or this process was forked from the one
-                that has the connection.
+                that has the connection, or the bus is one that cannot.
             BusUnreachable: no bus answers.
         """
         self._check_process()
         from swarmage.remote.publishing import Publication  # noqa: PLC0415 - who only asks needs no pykka
 
-        publication = Publication(name, actor_ref, self._connect(), self._wire)
+        bus = self._connect()
+        if not bus.dialect.exclusive:
+            raise ConfigError(
+                f"the bus at {bus.address} ({bus.dialect.name}) cannot give a queue to one publisher alone, which"
+                " remote references need; use swarmage's own bus for them, `swarmage bus`"
+            )
+        publication = Publication(name, actor_ref, bus, self._wire)
         for each in tuple(self._publications):
             if each.ended:
                 self._publications.discard(each)

@@ -21,6 +21,9 @@ STATE = f"/queue/{NAMESPACE}.state"
 STATISTICS = "/bus/statistics"
 """The embedded bus's own figures: SEND with reply-to, one MESSAGE comes back."""
 
+STATUS = "status."
+"""How an originator's name begins that waits for answers of the next seconds only."""
+
 _KEYED = f"/queue/{NAMESPACE}.keyed."
 _SAVED = f"/value/{NAMESPACE}.saved."
 _TASK = f"/queue/{NAMESPACE}.task."

@@ -100,3 +100,37 @@ def test_an_address_is_checked_when_it_is_built(field: str, bad: Any, says: str)
 def test_a_login_that_would_end_its_header_is_refused(field: str, end: str) -> None:
     with pytest.raises(ConfigError, match=field):
         Address(**{field: f"a{end}b"})
+
+
+def test_several_machines_and_options_survive_the_url() -> None:
+    url = "stomp://ann:p%40s@one:61613,[::1]:7,three/v%2F1?queues=classic&dialect=rabbitmq"
+    address = Address.parse(url)
+    assert (address.host, address.port, address.others) == ("one", 61613, (("::1", 7), ("three", 61613)))
+    assert (address.passcode, address.vhost) == ("p@s", "v/1")
+    assert (address.queues, address.dialect) == ("classic", "rabbitmq")
+    assert Address.parse(address.url) == address
+    assert "p%40s" not in str(address)
+    assert "three:61613" in str(address)
+
+
+def test_its_machines_are_counted_round_and_round() -> None:
+    address = Address.parse("stomp://one,two:7/v?queues=quorum")
+    assert [address.machine(number).host for number in range(4)] == ["one", "two", "one", "two"]
+    assert address.machine(1) == Address.parse("stomp://two:7/v?queues=quorum")
+    alone = Address.parse("stomp://one")
+    assert alone.machine(3) is alone
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("stomp://a:b@one,,two", "between two commas"),
+        ("stomp://one:1,two:99999", "cannot be read"),
+        ("stomp://one?queues=lazy", "queues=quorum or queues=classic"),
+        ("stomp://one?queue=classic", "'queue'; there is queues and dialect"),
+        ("stomp://one?dialect=", "cannot be empty"),
+    ],
+)
+def test_machines_and_options_that_are_none_are_refused_in_words(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Address.parse(url)

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from swarmage.bus.dialects.activemq import ActiveMQDialect
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.bus.dialects.embedded import EmbeddedDialect
+from swarmage.bus.dialects.rabbitmq import RabbitMQDialect
 from swarmage.errors import BusRefused
+from swarmage.settings import Address
+
+_BY_SERVER = {"swarmage": "embedded", "RabbitMQ": "rabbitmq", "ActiveMQ": "activemq"}
 
 
-def dialect_of(server: str) -> Dialect:
-    """Return the dialect of a bus by the ``server`` header of its CONNECTED frame.
+def dialect_of(server: str, address: Address) -> Dialect:
+    """Return the dialect of a bus by the ``server`` header of its CONNECTED frame, or by its URL's ``dialect``.
 
     Raises:
-        BusRefused: it is a bus that this version does not know.
+        BusRefused: it is a bus that this version does not know, or the URL has an option that is for another one.
     """
-    if server.partition("/")[0] == "swarmage":
-        return EmbeddedDialect()
+    name = address.dialect or _BY_SERVER.get(server.partition("/")[0], "")
+    if address.queues and name in {"embedded", "activemq"}:
+        raise BusRefused(
+            f"?queues={address.queues} in the bus's URL is for RabbitMQ, and {server!r} answers there; leave it out"
+        )
+    match name:
+        case "embedded":
+            return EmbeddedDialect()
+        case "rabbitmq":
+            return RabbitMQDialect(address.queues or "quorum")
+        case "activemq":
+            return ActiveMQDialect()
     raise BusRefused(
-        f"the bus there calls itself {server or 'nothing'!r}; this version works with swarmage's own bus only,"
-        " start one with `swarmage up` or `swarmage bus`"
+        f"the bus there calls itself {server or 'nothing'!r}; this version works with RabbitMQ, ActiveMQ Classic and"
+        " swarmage's own bus, start one with `swarmage up` or `swarmage bus`"
     )

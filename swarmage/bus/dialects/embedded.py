@@ -9,13 +9,14 @@ class EmbeddedDialect:
     """swarmage's own bus: all is native, and a COMMIT applies its SENDs and ACKs together or not at all."""
 
     name = "embedded"
-    keeps_keys = True
+    keeps_keys = exclusive = True
+    atomic = gives_back = counts = confirms_in_order = names_errors = browses = prioritises = figures = True
+    check = translate = None
 
-    def send_headers(self, message: Message, now: float) -> str:
-        """See `Dialect.send_headers`."""
-        lines = (
-            "" if message.persistent else "persistent:false\n"
-        )  # every queue's messages are kept unless that is said
+    def send(self, message: Message, now: float) -> str:
+        """See `Dialect.send`."""
+        # every queue's messages are kept unless the opposite is said
+        lines = "" if message.persistent else "persistent:false\n"
         if message.delay:
             lines += f"delay:{max(1, round(message.delay * 1000))}\n"
         if message.priority is not None:
@@ -26,13 +27,21 @@ class EmbeddedDialect:
             lines += f"JMSXGroupID:{message.group}\n"
             if message.once is not None:
                 lines += f"dedupe-id:{message.once}\n"
-        return lines
+        return f"destination:{message.destination}\nsignature:{message.signature}\n{lines}"
 
-    def subscribe_headers(self, prefetch: int, *, exclusive: bool = False) -> dict[str, str]:
-        """See `Dialect.subscribe_headers`."""
+    def declare(self, message: Message) -> bytes:
+        """See `Dialect.declare`."""
+        return b""
+
+    def subscribe(self, destination: str, prefetch: int, *, exclusive: bool = False) -> dict[str, str]:
+        """See `Dialect.subscribe`."""
         headers = {"prefetch-count": str(prefetch)}
         return headers | {"exclusive": "true"} if exclusive else headers
 
     def give_back(self, message_id: str) -> bytes:
         """See `Dialect.give_back`."""
         return f"NACK\nid:{message_id}\ncount:false\n\n\0".encode()
+
+    def explain(self, error: str) -> tuple[str, bool]:
+        """See `Dialect.explain`."""
+        return error, False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import concurrent.futures
+import dataclasses
 import logging
 import threading
 from collections.abc import Iterator
@@ -107,6 +109,34 @@ def test_a_refused_login_is_told_without_waiting_for_the_deadline(server: SmallS
     starting.join(SECONDS)
 
 
+def test_the_next_machine_is_tried_where_one_does_not_answer_and_each_in_its_turn(server: SmallServer) -> None:
+    closed = SmallServer()
+    closed.close()
+    here, gone = server.address, closed.address
+    address = dataclasses.replace(gone, others=((here.host, here.port),))
+    bus = Bus(address)
+    bus._machine = 0
+    peer = start(bus, server)
+    peer.close()
+    server.accept().log_in()
+    assert not bus.connection(SECONDS).lost
+    bus.stop(goodbye=False)
+
+
+def test_who_was_let_in_before_waits_while_a_bus_that_starts_refuses_everybody(server: SmallServer) -> None:
+    bus = Bus(server.address)
+    start(bus, server).close()
+    refusing = server.accept()
+    refusing.frame("CONNECT")
+    refusing.send(b"ERROR\nmessage:Bad CONNECT\n\nAccess refused\0")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        wait_until(lambda: isinstance(bus._last_error, LoginRefused), bus._changed)
+        waiting = pool.submit(bus.connection, SECONDS)
+        server.accept().log_in()
+        assert not waiting.result(SECONDS).lost
+    bus.stop(goodbye=False)
+
+
 def test_another_kind_of_bus_is_refused(server: SmallServer) -> None:
     bus = Bus(server.address)
     failed: SimpleQueue[BaseException] = SimpleQueue()
@@ -121,7 +151,7 @@ def test_another_kind_of_bus_is_refused(server: SmallServer) -> None:
     starting.start()
     peer = server.accept()
     peer.frame("CONNECT")
-    peer.send(b"CONNECTED\nversion:1.2\nserver:RabbitMQ/4.0\n\n\0")
+    peer.send(b"CONNECTED\nversion:1.2\nserver:Mosquitto/2\n\n\0")
     wait_until(lambda: isinstance(bus._last_error, BusRefused), bus._changed)
     bus.stop()
     error = failed.get(timeout=SECONDS)

@@ -228,6 +228,15 @@ def test_progress_is_shown_with_nothing_that_could_steer_the_terminal(
     assert "3/7" in captured.err
 
 
+def test_status_says_that_a_bus_tells_no_figures_rather_than_that_nothing_waits(client: FakeClient) -> None:
+    note = "RabbitMQ tells no figures of its queues here: look at its own console"
+    client.state |= {"bus": {"url": "stomp://here:61613", "server": "RabbitMQ/3.10.8", "note": note}, "drones": [DRONE]}
+    output = run("status").stdout
+    assert output.splitlines()[0] == "bus stomp://here:61613, server RabbitMQ/3.10.8"
+    assert note in output
+    assert "no tasks wait" not in output
+
+
 def test_status_shows_bus_queues_and_drones(client: FakeClient) -> None:
     client.state |= {"queues": [QUEUE, {**QUEUE, "task_class": "lost.one", "consumers": 0}], "drones": [DRONE]}
     lines = run("status").stdout.splitlines()

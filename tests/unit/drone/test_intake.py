@@ -200,3 +200,38 @@ def test_tasks_by_the_extra_subscription_are_marked(entrance: Entrance) -> None:
     entrance.intake = Intake(cell.mailbox, cell.wire, cell.clock, extra=True)
     [run], _ = entrance.through(entrance.delivery(GOOD))
     assert run.extra
+
+
+@pytest.fixture
+def uncounted() -> Entrance:
+    """The intake of a drone on a bus that says that a task was delivered before, and not how often."""
+    entrance = Entrance()
+    cell = entrance.cell
+    entrance.intake = Intake(
+        cell.mailbox, cell.wire, cell.clock, crashes=3, counted=False, put_runs=cell.mailbox.put_runs
+    )
+    return entrance
+
+
+@pytest.mark.parametrize(("losses", "alone"), [(0, False), (1, False), (2, True)])
+def test_where_the_bus_does_not_count_copies_do_and_the_third_loss_makes_a_suspect(
+    uncounted: Entrance, losses: int, alone: bool
+) -> None:
+    task = Task(task_class="a", id="x", losses=losses)
+    runs, [told] = uncounted.through(uncounted.delivery(task, **{"delivery-count": "1"}))
+    assert not runs
+    assert type(told) is Suspected
+    assert (told.task.losses, told.alone) == (losses + 1, alone)
+    assert told.delay > 0
+
+
+def test_a_suspect_is_forgiven_one_loss_where_it_may_have_stood_beside_another(uncounted: Entrance) -> None:
+    first = Task(task_class="a", id="x", suspect=True)
+    _, [told] = uncounted.through(uncounted.delivery(first, **{"delivery-count": "1"}))
+    assert type(told) is Suspected
+    assert told.task.crashes == 1
+    _, [again] = uncounted.through(uncounted.delivery(told.task))
+    assert type(again) is Suspect
+    _, [end] = uncounted.through(uncounted.delivery(told.task, **{"delivery-count": "1"}))
+    assert type(end) is Unread
+    assert end.reason == "crashed"

@@ -5,8 +5,9 @@ from typing import ClassVar
 import pytest
 
 from swarmage.abilities import Ability
+from swarmage.bus.dialects.rabbitmq import RabbitMQDialect
 from swarmage.drone.messages import Suspected
-from swarmage.drone.quarantine import PATIENCE, Quarantine
+from swarmage.drone.quarantine import PATIENCE, QUIET, Quarantine
 from swarmage.drone.run import Run, Tree
 from swarmage.drone.standing import Standing
 from swarmage.drone.subscribing import Subscribing
@@ -50,6 +51,7 @@ class Ward:
         self.inbox = WorkerInbox(self.cell.mailbox, ["a", "b"])
         self.subscribing = Subscribing(self.cell.cell, Abler.abilities, {"a": 1, "b": 1}, Standing())
         self.told: list[str] = []
+        self.again: list[Suspected] = []
         self.quarantine = Quarantine(self.cell.cell, self.subscribing, self.told.append)
         self.subscribing.start()
         self.connection.frames()
@@ -193,3 +195,36 @@ def test_a_suspect_that_is_cancelled_before_a_worker_took_it_lets_others_in_agai
     ward.quarantine.look()
     assert ward.connection.commands() == ["SUBSCRIBE", "SUBSCRIBE"]
     assert ward.told == ["a s", ""]
+
+
+@pytest.fixture
+def elsewhere() -> Ward:
+    """A quarantine on a bus that takes nothing back for free."""
+    ward = Ward()
+    ward.cell.bus.dialect = RabbitMQDialect("quorum")
+    ward.quarantine = Quarantine(ward.cell.cell, ward.subscribing, ward.told.append, ward.again.append)
+    return ward
+
+
+def test_where_nothing_is_given_back_another_suspect_is_sent_again_each_a_little_later(elsewhere: Ward) -> None:
+    elsewhere.quarantine.admit(elsewhere.run("s"))
+    elsewhere.quarantine.admit(elsewhere.run("one"))
+    elsewhere.quarantine.admit(elsewhere.run("two"))
+    assert [suspected.task.id for suspected in elsewhere.again] == ["one", "two"]
+    assert 0 < elsewhere.again[0].delay < elsewhere.again[1].delay
+    assert not elsewhere.connection.frames()
+
+
+def test_where_nothing_is_given_back_a_suspect_begins_when_no_other_has_come_for_a_while(elsewhere: Ward) -> None:
+    elsewhere.subscribing.holding.put_runs([elsewhere.run("waiting", "b")])
+    elsewhere.quarantine.admit(elsewhere.run("s"))
+    assert elsewhere.taken() is None
+    elsewhere.cell.clock.advance(QUIET + 0.01)
+    elsewhere.quarantine.look()
+    assert [elsewhere.taken(), elsewhere.taken()] == ["s", None]
+
+
+def test_where_nothing_is_given_back_one_that_was_not_begun_leaves_as_a_copy(elsewhere: Ward) -> None:
+    elsewhere.quarantine.admit(elsewhere.run("s"))
+    elsewhere.quarantine.close()
+    assert [suspected.task.id for suspected in elsewhere.again] == ["s"]

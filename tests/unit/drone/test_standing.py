@@ -30,7 +30,7 @@ class Reading:
             deliveries.append(Delivery(self.cell.connection, headers, b""))  # type: ignore[arg-type]
         if connection is not None:
             deliveries = [delivery._replace(connection=connection) for delivery in deliveries]  # type: ignore[arg-type]
-        self.cell.bus._subscriptions["state"].receive(deliveries)
+        self.cell.bus._subscriptions._known["state"].receive(deliveries)
 
 
 @pytest.fixture

@@ -1,0 +1,75 @@
+"""What is taken from the bus on whichever connection is the present one, and who gets it.
+
+From: the bus.  To: client, drone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from swarmage.bus import frames
+from swarmage.bus.looking import EVERYTHING, Look
+from swarmage.errors import ConnectionLost
+
+if TYPE_CHECKING:
+    from swarmage.bus.bus import Bus
+    from swarmage.bus.connection import Connection
+    from swarmage.bus.delivery import Delivery
+    from swarmage.bus.subscription import Subscription
+
+
+class Subscriptions:
+    """The subscriptions of one bus. Whoever adds or drops one holds the bus's lock; the reading thread only looks."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._known: dict[str, Subscription] = {}
+
+    def add(self, subscription: Subscription, connection: Connection | None) -> None:
+        """Take from a destination from now on, also after reconnects."""
+        self._known[subscription.id] = subscription
+        if connection is not None and not connection.lost:
+            self._write(subscription, connection)
+
+    def renew(self, connection: Connection) -> None:
+        """Subscribe a new connection to everything."""
+        for subscription in self._known.values():
+            self._write(subscription, connection)
+
+    def drop(self, id_: str, connection: Connection | None) -> None:
+        """Take no more for a subscription."""
+        subscription = self._known.pop(id_, None)
+        if subscription is None or connection is None or self._is_emulated(subscription):
+            return
+        with contextlib.suppress(ConnectionLost):  # so there is nothing to unsubscribe
+            connection.write(frames.encode("UNSUBSCRIBE", {"id": id_}))
+
+    def holds(self, subscription: Subscription) -> bool:
+        """Say whether a subscription is still wanted."""
+        return self._known.get(subscription.id) is subscription
+
+    def deliver(self, arrived: Mapping[str, list[Delivery]]) -> None:
+        """Hand out what was read, by the ids of the subscriptions."""
+        for id_, deliveries in arrived.items():
+            subscription = self._known.get(id_)
+            if subscription is not None:
+                subscription.receive(deliveries)
+            else:  # they were on their way when it was dropped
+                self._bus.give_back(deliveries)
+
+    def _is_emulated(self, subscription: Subscription) -> bool:
+        return subscription.browser and not self._bus.dialect.browses
+
+    def _write(self, subscription: Subscription, connection: Connection) -> None:
+        if self._is_emulated(subscription):
+            Look(self._bus, subscription).start()
+            return
+        headers = {"id": subscription.id, "destination": subscription.destination, "ack": subscription.ack}
+        prefetch = EVERYTHING if subscription.browser else subscription.prefetch  # a look has no acks to go on with
+        headers |= self._bus.dialect.subscribe(subscription.destination, prefetch, exclusive=subscription.exclusive)
+        if subscription.browser:
+            headers["browser"] = "true"
+        with contextlib.suppress(ConnectionLost):  # the next one will have it
+            connection.write(frames.encode("SUBSCRIBE", headers))
