@@ -141,7 +141,8 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
 def definitions(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     """Return the tables and indexes of an open file."""
     found = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    return {(kind, name, " ".join(sql.split())) for kind, name, sql in found}
+    # str(), for a damaged file may say that its text is bytes, and take_any_text does not see those
+    return {(str(kind), str(name), " ".join(str(sql).split())) for kind, name, sql in found}
 
 
 def expected_definitions(schema: str = SCHEMA) -> set[tuple[str, str, str]]:

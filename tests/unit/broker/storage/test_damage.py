@@ -116,6 +116,16 @@ def test_a_file_that_is_not_as_it_was_written_is_refused_with_the_command_that_h
         Opened(tmp_path)
 
 
+def test_tables_whose_text_has_become_bytes_are_damage(tmp_path: Path) -> None:
+    fill(tmp_path / "bus.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE name = 'lane'")
+        connection.commit()
+    with pytest.raises(ConfigError, match=f"swarmage bus --repair --data {tmp_path}"):
+        Opened(tmp_path)
+
+
 def change(folder: Path, statement: str, *values: object) -> None:
     with contextlib.closing(sqlite3.connect(folder / "bus.db")) as connection:
         connection.execute(statement, values)
