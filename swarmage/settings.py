@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from swarmage.errors import ConfigError
 
+_MACHINES = re.compile(r"([^/?#]*)(.*)", re.DOTALL)
 DEFAULT_PORT = 61613
 """The port IANA lists for STOMP, and the one the ancestors used."""
 
@@ -70,8 +72,11 @@ class Address:
             ConfigError: the URL is something else; the message does not repeat its passcode.
         """
         try:
-            parts = urlsplit(url)
-            who, _, where = parts.netloc.rpartition("@")
+            # Apart from the rest, for which several machines with brackets around one are no host.
+            scheme, there, rest = url.partition("://")
+            netloc, tail = _MACHINES.fullmatch(rest).groups() if there else ("", "")  # type: ignore[union-attr]
+            parts = urlsplit(f"{scheme}://one{tail}" if there else url)
+            who, _, where = netloc.rpartition("@")
             machines = [urlsplit(f"//{machine}") for machine in where.split(",")]
             ports = [DEFAULT_PORT if machine.port is None else machine.port for machine in machines]
         except ValueError:  # whose text would repeat part of the passcode
