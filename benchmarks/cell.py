@@ -10,10 +10,8 @@ bus is left out.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -29,6 +27,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks import cell_workers as workers
+from benchmarks.facts import tell
 from benchmarks.small_cell import SmallCell
 from swarmage import Worker
 
@@ -139,13 +138,7 @@ def main(runs: int, only: str, as_json: bool) -> None:
                 progress.update(bar, description=name)
                 samples[name].append(answer())
                 progress.advance(bar)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
-    facts: dict[str, Any] = {"machine": machine, "python": platform.python_version(), "samples": samples}
-    if as_json:
-        json.dump(facts, sys.stdout)
-        print()
-    else:
-        _draw(facts)
+    tell(samples, _draw, as_json=as_json)
 
 
 def _draw(facts: dict[str, Any]) -> None:

@@ -10,12 +10,9 @@ transaction with the ack, before the next of its key begins.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.facts import tell
 from benchmarks.servers import free_ports
 from benchmarks.swarm import Swarm
 from swarmage import Client, Task
@@ -155,13 +153,7 @@ def main(runs: int, tasks: int, only: str, as_json: bool) -> None:
                         progress.update(bar, description=name)
                         samples[name].append(question(place, tasks))
                         progress.advance(bar)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
-    facts: dict[str, Any] = {"machine": machine, "python": platform.python_version(), "samples": samples}
-    if as_json:
-        json.dump(facts, sys.stdout)
-        print()
-    else:
-        _draw(facts)
+    tell(samples, _draw, as_json=as_json)
 
 
 def _draw(facts: dict[str, Any]) -> None:

@@ -9,9 +9,6 @@ One bus process with its data on disk, one process that publishes a pykka actor,
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +24,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import swarmage
+from benchmarks.facts import tell
 from benchmarks.servers import free_ports
 from benchmarks.swarm import Swarm
 from swarmage import Client, RemoteRef
@@ -115,16 +113,14 @@ def main(runs: int, asks: int, as_json: bool) -> None:
         finally:
             publisher.terminate()
             publisher.wait(DEADLINE)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
-    facts = {"machine": machine, "python": platform.python_version(), "asks": asks, "samples": samples}
-    if as_json:
-        json.dump(facts, sys.stdout)
-        print()
-        return
-    table = Table(title=f"Remote references; {machine}, Python {facts['python']}, {asks:,} asks")
+    tell(samples, _draw, as_json=as_json, asks=asks)
+
+
+def _draw(facts: dict[str, Any]) -> None:
+    table = Table(title=f"Remote references; {facts['machine']}, Python {facts['python']}, {facts['asks']:,} asks")
     for heading in ("question", "median", "lowest", "highest", "unit"):
         table.add_column(heading, justify="left" if heading in {"question", "unit"} else "right")
-    for name, values in samples.items():
+    for name, values in facts["samples"].items():
         unit = QUESTIONS[name][1]
         figures = (statistics.median(values), min(values), max(values))
         table.add_row(name, *(f"{each:,.2f}" if unit == "ms" else f"{each:,.0f}" for each in figures), unit)

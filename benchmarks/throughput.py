@@ -10,11 +10,7 @@ same run. Every insert is on disk before it counts as inserted, every task is ac
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.facts import tell
 from benchmarks.raw_socket import RawSocket, task_frame
 from benchmarks.swarm import Swarm
 from swarmage import Client
@@ -141,18 +138,7 @@ def main(tasks: int, runs: int, port: int, as_json: bool) -> None:
         for name, rate in measure(tasks, runs, port):
             samples[name].append(rate)
             progress.update(bar, advance=1, description=f"{name}: {rate:,.0f}/s")
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
-    facts: dict[str, Any] = {
-        "machine": machine,
-        "python": platform.python_version(),
-        "tasks": tasks,
-        "samples": samples,
-    }
-    if as_json:
-        json.dump(facts, sys.stdout)
-        print()
-    else:
-        _draw(facts)
+    tell(samples, _draw, as_json=as_json, tasks=tasks)
 
 
 def _draw(facts: dict[str, Any]) -> None:

@@ -104,9 +104,9 @@ class Steps:
 
     def acknowledge(self, connection: Connection) -> None:
         """Write the acks of all steps that are complete with what was read last."""
-        if not self._due:
+        due = self._due.pop(connection, None)
+        if due is None:
             return
-        due = self._due.pop(connection, [])
         try:
             connection.write(*(frames.ack(delivery.ack_id) for delivery in due))
         except ConnectionLost:

@@ -17,5 +17,5 @@ def test_the_memory_of_a_process_is_told_alike_by_both_who_know() -> None:
 
 def test_who_is_gone_has_none() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
+    process.wait(30)
     assert memory.resident_bytes(process.pid) == memory._asked_of_ps(process.pid) == 0
