@@ -55,6 +55,10 @@ class Succeeded:
     result: Any
 
 
+NOTHING = Succeeded(None)
+"""The most frequent outcome, made once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The ability raised, or ran out of time: worth another attempt as far as its policy goes.

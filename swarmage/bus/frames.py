@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from swarmage.bus.heads import Shapes
 from swarmage.errors import Unreadable
 
 _ESCAPES = {"\\": "\\\\", "\r": "\\r", "\n": "\\n", ":": "\\c"}
@@ -81,6 +82,7 @@ class FrameReader:
         self._rest: list[bytes] = []
         self._size = 0
         self._wanted = 0  # no frame can be complete below this many bytes: a dribbled body is joined once
+        self._shapes = Shapes()
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that are complete now.
@@ -105,7 +107,9 @@ class FrameReader:
     def _cut(self, data: bytes, frames: list[Frame]) -> int:
         """Append the complete frames; return where the first incomplete one begins."""
         start, size, self._wanted = 0, len(data), 0
+        text = data.decode("latin-1")  # a character a byte, so that places are the same
         while True:
+            start = self._cut_alike(data, text, start, frames)
             while start < size and data[start] in _EOL:  # heart-beats and EOLs after a frame
                 start += 1
             head_end = data.find(b"\n\n", start)
@@ -128,8 +132,27 @@ class FrameReader:
                     return start
                 if data[body_end] != 0:
                     raise Unreadable("no NUL after the body of a frame from the bus")
+            if command == "MESSAGE":
+                self._shapes.see(headers)
             frames.append(Frame(command, headers, data[body_start:body_end]))
             start = body_end + 1
+
+    def _cut_alike(self, data: bytes, text: str, start: int, frames: list[Frame]) -> int:
+        """Append the complete frames from here on that look like one before; return where another one begins."""
+        shape = self._shapes.last
+        if shape is None:
+            return start
+        match, names, length, size, new = shape.match, shape.names, shape.length, len(data), tuple.__new__
+        while (found := match(text, start)) is not None:
+            values = found.groups()
+            body_start = found.end()
+            body_end = body_start + int(values[length])
+            if body_end >= size or data[body_end] != 0:
+                break
+            headers = dict(zip(names, values, strict=True))
+            frames.append(new(Frame, ("MESSAGE", headers, data[body_start:body_end])))
+            start = body_end + 1
+        return start
 
 
 def _read_length(text: str) -> int:

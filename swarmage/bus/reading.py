@@ -32,12 +32,17 @@ class Reading:
         bus = self._bus
         arrived: dict[str, list[Delivery]] = {}
         translate = bus.dialect.translate
+        new = tuple.__new__  # what a NamedTuple's own does, without a call in Python for each message
         for command, headers, body in incoming:
             if command == "MESSAGE":
                 if translate is not None:
                     translate(headers)
-                delivery = Delivery(connection, headers, body)
-                arrived.setdefault(headers["subscription"], []).append(delivery)
+                delivery = new(Delivery, (connection, headers, body))
+                id_ = headers["subscription"]
+                if id_ in arrived:
+                    arrived[id_].append(delivery)
+                else:
+                    arrived[id_] = [delivery]
             elif command == "RECEIPT":
                 connection.receipts.settle(headers["receipt-id"])
             elif command == "ERROR":

@@ -6,14 +6,15 @@ From: your program.  To: wire, then bus.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, ParamSpec, TypeVar, overload
 
 import msgspec
 
 from swarmage.abilities import Ability
 from swarmage.bus.bus import Bus
-from swarmage.bus.publish import publish
+from swarmage.bus.publish import Pipeline, publish
 from swarmage.client.control import Control
 from swarmage.client.replies import Replies
 from swarmage.client.reply import Reply
@@ -26,6 +27,7 @@ from swarmage.remote.remote import Remote
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
+from swarmage.wire.message import Message
 from swarmage.wire.names import group_of
 
 P = ParamSpec("P")
@@ -36,7 +38,7 @@ TIMEOUT = 5.0
 CONNECT_TIMEOUT = 3.0
 """Seconds to find a bus: long enough for one that is just being restarted, short enough to be told in time."""
 BATCH = 2000
-"""Tasks that `insert_many` writes before it looks for their receipts: what is in doubt at any time."""
+"""Tasks that `insert_many` writes at once. It waits for the batch before, so twice as many may be in doubt."""
 
 
 class Client(Control):
@@ -151,7 +153,7 @@ class Client(Control):
             NotEncodable: the arguments cannot be carried.
         """
         task = task_of(ability, args, kwargs)
-        return self._insert([task], True, _kind_of(ability))[0]
+        return self._insert(task, True, _kind_of(ability))
 
     def insert_task(self, task: Task, *, reply: bool = True) -> Reply[Any]:
         """Insert a task with all its settings, as `insert` does.
@@ -160,7 +162,7 @@ class Client(Control):
             task: what is to be done, and when.
             reply: whether its result is wanted.
         """
-        return self._insert([task], reply, Any)[0]
+        return self._insert(task, reply, Any)
 
     @overload
     def insert_many(self, ability: Ability[..., R], items: Iterable[Any], *, reply: bool = True) -> list[Reply[R]]: ...
@@ -178,24 +180,32 @@ class Client(Control):
 
         Raises:
             BusUnreachable: no bus answers.
-            InsertTimeout: the bus does not confirm in time; the tasks of the last 2,000 may be there.
+            InsertTimeout: the bus does not confirm in time; those of the last 4,000 may be there.
             NotEncodable: the arguments of one cannot be carried; those before it may be there.
         """
         class_of(ability)
         kind = _kind_of(ability)
         replies: list[Reply[Any]] = []
-        batch: list[Task] = []
-        for item in items:
-            batch.append(_task_of(ability, item))
-            if len(batch) == BATCH:
-                replies += self._insert(batch, reply, kind)
-                batch = []
-        if batch:
-            replies += self._insert(batch, reply, kind)
+        left = iter(items)
+        batch = _tasks_of(ability, left)
+        if not batch:
+            return replies
+        with Pipeline(self.connect(), self.timeout, self.clock) as pipeline:
+            while batch:
+                given, messages = self._written(batch, reply, kind)
+                replies += given
+                pipeline.put(messages)
+                batch = _tasks_of(ability, left)
         return replies
 
-    def _insert(self, tasks: list[Task], reply: bool, kind: Any) -> list[Reply[Any]]:
-        self.connect()
+    def _insert(self, task: Task, reply: bool, kind: Any) -> Reply[Any]:
+        bus = self.connect()
+        [given], messages = self._written([task], reply, kind)
+        publish(bus, messages, self.timeout, self.clock)
+        return given
+
+    def _written(self, tasks: list[Task], reply: bool, kind: Any) -> tuple[list[Reply[Any]], list[Message]]:
+        """Return the replies of tasks, and what is to be sent."""
         now = round(self.clock.wall(), 3)
         replies = []
         messages = []
@@ -207,12 +217,16 @@ class Client(Control):
                 message = message._replace(once=group_of(task.id))  # what is sent again, in doubt, must not count twice
             messages.append(message)
             replies.append(waiting)
-        publish(self.bus, messages, self.timeout, self.clock)
-        return replies
+        return replies, messages
 
 
 def _kind_of(ability: Ability[..., Any] | str) -> Any:
     return ability.hints.get("return", Any) if isinstance(ability, Ability) else Any
+
+
+def _tasks_of(ability: Ability[..., Any] | str, items: Iterator[Any]) -> list[Task]:
+    """Return the tasks of the next batch."""
+    return [_task_of(ability, item) for item in islice(items, BATCH)]
 
 
 def _task_of(ability: Ability[..., Any] | str, item: Any) -> Task:

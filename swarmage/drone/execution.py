@@ -20,7 +20,7 @@ from swarmage.errors import (
     TreeTooLarge,
     Unreadable,
 )
-from swarmage.outcome import Crashed, Discarded, Failed, Failure, Outcome, Rejected, Succeeded, describe
+from swarmage.outcome import NOTHING, Crashed, Discarded, Failed, Failure, Outcome, Rejected, Succeeded, describe
 from swarmage.task import Task
 from swarmage.wire import codec
 
@@ -117,7 +117,8 @@ def execute(task: Task, arguments: Arguments, method: Callable[..., Any], *, loc
     except BaseException as error:  # noqa: BLE001 - the classes that annotations name are user code
         return Rejected("arguments", failure_of(error))
     try:
-        return Succeeded(method(*args, **kwargs))
+        result = method(*args, **kwargs)
+        return NOTHING if result is None else Succeeded(result)
     except NotEncodable as error:  # what it wanted to pass on will be no smaller next time
         return Rejected("arguments", failure_of(error))
     except BaseException as error:  # noqa: BLE001 - pykka would stop every actor of the process on SystemExit

@@ -50,15 +50,17 @@ class Finalizer:
     def finalize(self, finished: list[tuple[Run, Outcome]]) -> None:
         """Note the outcomes, and end the trees that are complete with them."""
         for run, outcome in finished:
-            self._note(run, outcome)
+            if type(outcome) is not Succeeded or run.sends is not None or type(run.tree) is Branch:
+                self._note(run, outcome)
         steps: list[tuple[Delivery, list[Message]]] = []
         keyed: list[tuple[Tree, list[Message]]] = []
-        complete = self._mailbox.end_runs(run for run, _ in finished)
+        complete = self._mailbox.end_runs([run for run, _ in finished])
         for tree in complete:
             if type(tree) is Branch:
                 complete += self._end_branch(tree)
                 continue
-            messages = self._messages_or_dead(tree)
+            plain = tree.ending is None and not tree.sending
+            messages = [] if plain else self._messages_or_dead(tree)
             steps.append((tree.delivery, messages))
             if tree.task.key is not None:
                 keyed.append((tree, messages))

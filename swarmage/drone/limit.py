@@ -43,10 +43,14 @@ class TimeLimit:
 
     def begin(self, seconds: float | None, clock: Clock, run: object = None) -> float | None:
         """Start the limit of a task; return what `resume` takes for the task that waits for this one."""
-        outer = self.suspend()
+        self._inside = False  # before looking, as in `suspend`
+        outer = self.suspend() if self._armed or self._struck else None
         self.run = run
         self.thread = self.thread or threading.get_ident()
-        self.resume(clock.monotonic() + seconds if seconds is not None else None)
+        if seconds is None:
+            self._inside = True
+        else:
+            self.resume(clock.monotonic() + seconds)
         return outer
 
     def suspend(self) -> float | None:

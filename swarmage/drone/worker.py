@@ -221,7 +221,7 @@ class Worker(Helping, Watching):
     def _outcome(self, run: Run) -> Outcome:
         task, cell = run.task, self._cell
         assert cell is not None
-        if run.pointless:
+        if run.local is not None and run.pointless:
             return Skipped()
         if task.deadline is not None and cell.clock.wall() >= task.deadline:
             return EXPIRED
@@ -233,7 +233,7 @@ class Worker(Helping, Watching):
             outcome = self._respond_all(outcome.result)
         if type(outcome) is Failed and outcome.raised is TaskTimeout:
             return timed_out(outcome, task, self.abilities[name], cell.clock)
-        return answer(run, outcome, cell.wire)
+        return outcome if task.originator is None else answer(run, outcome, cell.wire)
 
     def _respond_all(self, parts: Generator[Any, None, Any]) -> Outcome:
         """Perform an ability that is a generator: what it yields are responses, what it returns is the result."""

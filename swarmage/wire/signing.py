@@ -44,7 +44,8 @@ class Signer:
         if not signature.startswith(self._prefix):
             named = ".".join(signature.split(".")[:2])[:32]
             raise BadSignature(f"the message is signed by {named!r}, the key held here is {self._prefix[:-1]}")
-        if not hmac.compare_digest(signature[len(self._prefix) :].encode(), self._digest(destination, body).encode()):
+        expected = self._prefix + self._digest(destination, body)
+        if not (signature.isascii() and hmac.compare_digest(signature, expected)):
             raise BadSignature("the signature does not fit the message: it was altered, or moved from another queue")
 
     def _digest(self, destination: str, body: bytes) -> str:

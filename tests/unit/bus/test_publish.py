@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pytest
 
 from swarmage.bus import publish as module
 from swarmage.bus.bus import Bus
-from swarmage.bus.publish import publish
+from swarmage.bus.publish import Pipeline, publish
 from swarmage.errors import BusRefused, BusUnreachable, InsertTimeout
 from swarmage.wire.message import Message
 
@@ -116,3 +117,59 @@ def test_a_bus_that_does_not_come_back_is_unreachable(publishing: Publishing, se
 
 def test_nothing_to_publish_needs_no_bus(server: SmallServer) -> None:
     publish(Bus(server.address), [], 0.0)
+
+
+def pipe(bus: Bus, batches: SimpleQueue[list[Message]], put: SimpleQueue[int]) -> None:
+    """Put batches as they come, until an empty one; tell of each."""
+    with Pipeline(bus, SECONDS) as pipeline:
+        while batch := batches.get(timeout=SECONDS):
+            pipeline.put(batch)
+            put.put(len(batch))
+
+
+def test_a_batch_is_on_its_way_while_the_one_before_is_written(publishing: Publishing) -> None:
+    batches, put = SimpleQueue[list[Message]](), SimpleQueue[int]()
+    done = publishing._pool.submit(pipe, publishing.bus, batches, put)
+    batches.put(MESSAGES)
+    sent, first = bodies(publishing.peer)
+    assert put.get(timeout=SECONDS) == len(MESSAGES)  # nobody has confirmed it
+    batches.put(MESSAGES)
+    assert bodies(publishing.peer)[0] == sent == ALL
+    assert put.empty()
+    publishing.peer.receipt(first)
+    assert put.get(timeout=SECONDS) == len(MESSAGES)
+    batches.put(MESSAGES[:1])
+    assert publishing.peer.frame("SEND").body == ALL[0]
+    publishing.peer.close()
+    batches.put([])
+    assert not done.done()
+
+
+def test_all_batches_in_doubt_are_sent_again_in_their_order(publishing: Publishing, server: SmallServer) -> None:
+    batches, put = SimpleQueue[list[Message]](), SimpleQueue[int]()
+    done = publishing._pool.submit(pipe, publishing.bus, batches, put)
+    batches.put(MESSAGES[:2])
+    put.get(timeout=SECONDS)
+    batches.put(MESSAGES[2:])
+    for _ in MESSAGES:
+        publishing.peer.frame("SEND")
+    publishing.peer.close()
+    again = server.accept()
+    again.log_in()
+    repeated, receipt = bodies(again)
+    assert repeated == ALL
+    again.receipt(receipt)
+    put.get(timeout=SECONDS)
+    batches.put([])
+    done.result(SECONDS)
+
+
+def test_an_error_between_batches_waits_for_nothing(publishing: Publishing) -> None:
+    def stumble() -> None:
+        with Pipeline(publishing.bus, SECONDS) as pipeline:
+            pipeline.put(MESSAGES)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        publishing._pool.submit(stumble).result(SECONDS)
+    assert not publishing.bus.connection(SECONDS).receipts._waiting

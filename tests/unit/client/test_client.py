@@ -3,8 +3,10 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ class Recording(Client):
         super().__init__("stomp://bus", clock=clock)
         self.batches: list[list[Message]] = []
         monkeypatch.setattr(module, "publish", lambda _, messages, *__: self.batches.append(list(messages)))
+        monkeypatch.setattr(module, "Pipeline", lambda *_: nullcontext(SimpleNamespace(put=self.batches.append)))
 
     def connect(self) -> Any:
         return self.bus
