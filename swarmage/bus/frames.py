@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from swarmage.bus.heads import Shapes
 from swarmage.errors import Unreadable
+from swarmage.heads import Shapes
 
 _ESCAPES = {"\\": "\\\\", "\r": "\\r", "\n": "\\n", ":": "\\c"}
 _UNESCAPES = {"\\\\": "\\", "\\r": "\r", "\\n": "\n", "\\c": ":"}
@@ -82,7 +82,7 @@ class FrameReader:
         self._rest: list[bytes] = []
         self._size = 0
         self._wanted = 0  # no frame can be complete below this many bytes: a dribbled body is joined once
-        self._shapes = Shapes()
+        self._shapes = Shapes("MESSAGE")
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that are complete now.

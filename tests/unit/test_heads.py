@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from swarmage.bus import heads
+from swarmage import heads
 from swarmage.bus.frames import FrameReader, encode
-from swarmage.bus.heads import Shapes
+from swarmage.heads import Shapes
 
 PLAIN = {"subscription": "s1", "ack": "7", "destination": "/queue/a"}
 
@@ -53,7 +53,7 @@ def test_a_carriage_return_or_a_second_header_of_a_name_is_no_such_shape() -> No
 
 
 def test_who_sends_ever_new_headers_costs_no_memory() -> None:
-    shapes = Shapes()
+    shapes = Shapes("MESSAGE")
     for number in range(100):
         shapes.see({f"name{number}": "", "content-length": "1"})
     assert len(shapes._known) == heads._MOST_SHAPES

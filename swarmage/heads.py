@@ -1,6 +1,4 @@
-"""The heads of messages by their shape: those of one bus look alike, and one pattern cuts them all.
-
-From: frames.  To: frames.
+"""The heads of frames by their shape: those of one connection look alike, and one pattern cuts them all.
 
 A head is read line by line once; the next one with the same headers in the same order is cut by a regular expression
 made of them, at half the cost. Whatever does not fit it, such as an escape, goes the long way.
@@ -13,12 +11,12 @@ from collections.abc import Mapping
 
 _PLAIN = "[ -[\\]-~]*"  # printable ASCII but the backslash, which begins an escape
 _LENGTH = "[0-9]{1,7}"
-_MOST_SHAPES = 8  # a bus has two or three; who sends more costs us no memory
+_MOST_SHAPES = 8  # who sends ever new ones costs us no memory
 _MOST_HEADERS = 30
 
 
 class Shape:
-    """The headers of a MESSAGE, in their order.
+    """The headers of a frame, in their order.
 
     Attributes:
         names: theirs.
@@ -28,27 +26,33 @@ class Shape:
 
     __slots__ = ("length", "match", "names")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, command: str, names: tuple[str, ...]) -> None:
         self.names = names
         self.length = names.index("content-length")
         values = (_LENGTH if name == "content-length" else _PLAIN for name in names)
         lines = "".join(f"{re.escape(name)}:({value})\n" for name, value in zip(names, values, strict=True))
-        self.match = re.compile(f"MESSAGE\n{lines}\n").match
+        self.match = re.compile(f"{command}\n{lines}\n").match
 
 
 class Shapes:
-    """Those that were seen on one connection."""
+    """Those of one command that were seen on one connection.
 
-    def __init__(self) -> None:
+    Attributes:
+        last: that of the last one that was read line by line, None if it was too odd for a pattern.
+    """
+
+    def __init__(self, command: str) -> None:
         self.last: Shape | None = None
+        self._command = command
         self._known: dict[tuple[str, ...], Shape | None] = {}
 
     def see(self, headers: Mapping[str, str]) -> None:
-        """Take note of the headers of a MESSAGE that was read line by line."""
+        """Take note of the headers of a frame that was read line by line."""
         names = tuple(headers)
         if names not in self._known:
             if len(self._known) == _MOST_SHAPES:
                 return
             usable = "content-length" in headers and len(names) <= _MOST_HEADERS
-            self._known[names] = Shape(names) if usable and all(name.isascii() for name in names) else None
+            plain = usable and all(name.isascii() and name.isprintable() for name in names)
+            self._known[names] = Shape(self._command, names) if plain else None
         self.last = self._known[names] or self.last
