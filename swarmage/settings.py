@@ -16,6 +16,11 @@ DEFAULT_PORT = 61613
 OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq")}
 """What may stand behind the ``?`` of a URL, with the values that each may have."""
 
+HEART_BEAT, SILENCE = 4.0, 60.0
+
+INTERVALS = {"heartbeat": (HEART_BEAT, 0.1, 60.0), "silence": (SILENCE, 0.0, 86400.0)}
+"""What may stand there besides, in seconds: by default, at least, and at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
@@ -33,6 +38,8 @@ class Address:
         others: hosts and ports of the other machines of the same bus, any of which will do.
         queues: the kind of queues on RabbitMQ: ``quorum``, ``classic``, or empty for quorum.
         dialect: what kind of bus it is, whatever it calls itself; empty for what it says.
+        heartbeat: seconds between signs of life that both sides offer; 2.5 of them in silence end the connection.
+        silence: seconds without a task of a class until a drone makes sure that none waits; 0 for never.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +53,8 @@ class Address:
     others: tuple[tuple[str, int], ...] = ()
     queues: str = ""
     dialect: str = ""
+    heartbeat: float = HEART_BEAT
+    silence: float = SILENCE
 
     def __post_init__(self) -> None:
         for host, port in ((self.host, self.port), *self.others):
@@ -60,6 +69,11 @@ class Address:
             if getattr(self, name) not in ("", *values):
                 known = " or ".join(f"{name}={value}" for value in values)
                 raise ConfigError(f"the bus's URL says {name}={getattr(self, name)}; there is {known}")
+        for name, (_, least, most) in INTERVALS.items():
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(
+                    f"the bus's URL says {name}={getattr(self, name):g}; it is in seconds, from {least:g} to {most:g}"
+                )
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -124,8 +138,11 @@ class Address:
         )
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")
         scheme = "stomps" if self.tls else "stomp"
-        options = "&".join(f"{name}={getattr(self, name)}" for name in OPTIONS if getattr(self, name))
-        return f"{scheme}://{who}{where}{vhost}{options and '?'}{options}"
+        said = [f"{name}={getattr(self, name)}" for name in OPTIONS if getattr(self, name)]
+        for name, (usual, _, _) in INTERVALS.items():
+            if getattr(self, name) != usual:
+                said.append(f"{name}={getattr(self, name):g}")
+        return f"{scheme}://{who}{where}{vhost}{'?' if said else ''}{'&'.join(said)}"
 
 
 _FORM = "write stomp://login:passcode@host:port/vhost"
@@ -134,8 +151,16 @@ _FORM = "write stomp://login:passcode@host:port/vhost"
 def _options(query: str) -> dict[str, Any]:
     given = parse_qsl(query, keep_blank_values=True)
     for name, value in given:
-        if name not in OPTIONS:
-            raise ConfigError(f"the bus's URL has an option {name!r}; there is {' and '.join(OPTIONS)}")
+        if name not in OPTIONS and name not in INTERVALS:
+            known = " and ".join((*OPTIONS, *INTERVALS))
+            raise ConfigError(f"the bus's URL has an option {name!r}; there is {known}")
         if not value:
             raise ConfigError(f"the option {name} of the bus's URL cannot be empty; leave it out")
-    return dict(given)
+    return {name: _seconds(name, value) if name in INTERVALS else value for name, value in given}
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ConfigError(f"the bus's URL says {name}={value}, which is no number of seconds") from None

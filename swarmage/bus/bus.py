@@ -211,7 +211,7 @@ class Bus:
             logger.log(level, "connected to the bus at %s", address)
             self._connected_before = True
             while not (connection.lost or self._stopping):
-                self.pause(1.0)
+                self.pause(address.heartbeat / 4)
                 connection.tick()
         finally:
             if not (self._stopping and connection.established):  # `stop` says goodbye on that one

@@ -31,10 +31,8 @@ from swarmage.settings import Address
 logger = logging.getLogger(__name__)
 logging.getLogger("stomp.py").setLevel(logging.CRITICAL)  # what matters of it is said here, in our own words
 
-HEART_BEAT = 4.0
-"""Seconds between signs of life that both sides offer."""
 SILENCE = 2.5
-"""Heart-beats without a byte until the other side counts as dead: 10 s."""
+"""Heart-beats without a byte until the other side counts as dead: 10 s, unless the URL says otherwise."""
 WRITE_SECONDS = 5
 """Seconds that one write may make no headway."""
 PROBE_SECONDS = 1.0
@@ -98,7 +96,7 @@ class Connection:
     Attributes:
         server: what the bus calls itself.
         lost, established: whether it has ended, and whether it ever got as far as its subscriptions.
-        receipts: those that the bus owes on it.
+        receipts, refused: those that the bus owes on it, and the last ERROR that came, if one has.
 
     The reading thread calls `on_frames` with all frames of one read, and `on_lost` once at the end.
     """
@@ -113,6 +111,7 @@ class Connection:
         self.server = ""
         self.lost = self.established = False
         self.receipts = Receipts()
+        self.refused: BusRefused | None = None
         self._address = address
         self._clock = clock
         self._on_frames = on_frames
@@ -162,7 +161,7 @@ class Connection:
         return f"{self._address} (from {source})" if source else str(self._address)
 
     def _login(self) -> dict[str, str]:
-        beat = int(HEART_BEAT * 1000)
+        beat = round(self._address.heartbeat * 1000)
         headers = {"accept-version": "1.2", "host": self._address.vhost, "heart-beat": f"{beat},{beat}"}
         if self._address.login:
             headers |= {"login": self._address.login, "passcode": self._address.passcode}
@@ -186,8 +185,9 @@ class Connection:
         self.server = answer.headers.get("server", "")
         theirs = (answer.headers.get("heart-beat", "0,0") + ",0").split(",")
         sends, wants = (float(text) / 1000 if text.strip().isdecimal() else 0.0 for text in theirs[:2])
-        self._send_interval = max(HEART_BEAT, wants) if wants else 0.0
-        self._silence_limit = max(HEART_BEAT, sends) * SILENCE if sends else 0.0
+        ours = self._address.heartbeat
+        self._send_interval = max(ours, wants) if wants else 0.0
+        self._silence_limit = max(ours, sends) * SILENCE if sends else 0.0
 
     def _beat(self) -> None:
         self._heard = self._clock.monotonic()

@@ -53,7 +53,7 @@ class Reading:
     def _refused(self, connection: Connection, headers: dict[str, str], body: bytes) -> None:
         dialect = self._bus.dialect
         text, passing = dialect.explain(text_of(headers, body))
-        error = BusRefused(f"the bus at {self._bus.address} answers: {text!r}")
+        error = connection.refused = BusRefused(f"the bus at {self._bus.address} answers: {text!r}")
         logger.warning("%s", error)
         if "receipt-id" in headers:
             connection.receipts.settle(headers["receipt-id"], error)

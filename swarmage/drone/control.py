@@ -25,6 +25,7 @@ from swarmage.drone.messages import (
     Unread,
 )
 from swarmage.drone.presence import Presence
+from swarmage.drone.silence import Silence
 from swarmage.drone.standing import StandingOrders
 from swarmage.drone.subscribing import Subscribing
 from swarmage.errors import WireError
@@ -58,6 +59,7 @@ class Control:
         self._look_at = cell.clock.monotonic() + LOOK_EVERY
         self._answered: deque[tuple[float, str]] = deque()  # requests of the last minute; the reading thread's
         self.subscribing = Subscribing(cell, crew.abilities, crew.able, self._orders.standing)
+        self._silence = Silence(cell, self.subscribing)
 
     def start(self) -> None:
         """Listen, and learn the orders before any task is taken.
@@ -146,6 +148,7 @@ class Control:
     def tick(self) -> None:
         """Look after what no message tells of."""
         self.subscribing.tick()
+        self._silence.look()
         self.cancel()
         now = self._cell.clock.monotonic()
         if now >= self._look_at:

@@ -22,7 +22,7 @@ from swarmage.drone.control import Control
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import DrainAsked, Flush, Letter, Lost, Ordered, RollCall, Suspect, Suspected, Tick, Unread
+from swarmage.drone.messages import DrainAsked, Flush, Lost, Ordered, RollCall, Suspect, Suspected, Tick, Unread
 from swarmage.drone.presence import Presence
 from swarmage.drone.quarantine import Quarantine
 from swarmage.drone.run import Run
@@ -114,7 +114,7 @@ class Drone(pykka.ThreadingActor):
         self._left = False
         self._tell_overrun, self._tell_failed = overrun, failed
         self._on_drain = on_drain or self.stop
-        self._bus.on_lost = lambda connection: self._mailbox.put(Letter(Lost(connection)))
+        self._bus.on_lost = self._subscribing.outlived.note
         self._bus.start(CONNECT_TIMEOUT)
         try:
             self._crew.start()

@@ -34,7 +34,13 @@ first one tells little: somebody killed a drone, or another task did, and perfor
 
 
 class Intake:
-    """The way in for one subscription."""
+    """The way in for one subscription.
+
+    Attributes:
+        heard: something has come since somebody made it False.
+        probed: answers a message that is a probe and no task, and says whether it is one.
+        outlived: says how many connections this drone has lost, and outlived, since a time on the wall.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class Intake:
             counted: whether the bus says how often a drone was lost with a task, not only that one was.
             put_runs: takes what can be performed, instead of the mailbox.
         """
+        self.heard = False
         self._mailbox = mailbox
         self._wire = wire
         self._clock = clock
@@ -69,16 +76,19 @@ class Intake:
         self._counted = counted
         self._forgiven = 1 if put_runs is not None else 0  # it may only have stood beside the one that was performed
         self._put_runs = put_runs
+        self.probed: Callable[[Delivery], bool] = lambda delivery: False
+        self.outlived: Callable[[float], int] = lambda since: 0
 
     def receive(self, deliveries: list[Delivery]) -> None:
         """Put what can be read into the lanes, under one lock, and tell the drone of the rest."""
+        self.heard = True
         runs = []
         now = self._clock.wall()
         for delivery in deliveries:
             read = self._read(delivery, now)
             if type(read) is Run:
                 runs.append(read)
-            else:
+            elif not (type(read) is Unread and read.reason == "unreadable" and self.probed(delivery)):
                 self._mailbox.put(Letter(read))
         if runs:
             (self._put_runs or self._mailbox.put_runs)(runs)
@@ -104,14 +114,18 @@ class Intake:
 
     def _judge(self, delivery: Delivery, task: Task) -> Run | Unread | Suspected | Suspect:
         """Decide about a task with which a drone was lost: once in company, or since then alone."""
-        cap, alone = self._crashes, delivery.earlier
+        cap, alone, outlived = self._crashes, delivery.earlier, self.outlived(task.issued)
+        if self._counted:
+            alone, outlived = max(0, alone - outlived), 0
         if cap is None or self._mailbox.is_here(task.id):  # one that runs here has lost connections, and no drone
             return Run(task, Tree(delivery, task), extra=self._extra)
         company = 1 if cap <= IN_COMPANY else IN_COMPANY
         if not task.suspect:
-            return self._in_company(delivery, task, company)
+            return self._in_company(delivery, task, company, alone, outlived)
         crashes = task.crashes + alone
-        if alone and crashes + company >= cap + self._forgiven:  # and those in company that made it a suspect
+        if (
+            alone and crashes + company >= cap + self._forgiven + outlived
+        ):  # and those in company that made it a suspect
             died = f"its drone died {crashes + company} times while it was there, at last with nothing else running"
             task = msgspec.structs.replace(task, crashes=crashes + company)
             return Unread(delivery, "crashed", Failure("Crashed", died), task)
@@ -120,11 +134,11 @@ class Intake:
         task = msgspec.structs.replace(task, crashes=crashes, suspect=False)
         return Suspect(Run(task, Tree(delivery, task), extra=self._extra))
 
-    def _in_company(self, delivery: Delivery, task: Task, company: int) -> Run | Suspected:
+    def _in_company(self, delivery: Delivery, task: Task, company: int, lost: int, outlived: int) -> Run | Suspected:
         """Decide about a task with which a drone was lost that held others, too."""
         if self._counted:
-            few = delivery.earlier < company
+            few = lost < company
             return Run(task, Tree(delivery, task), extra=self._extra) if few else Suspected(delivery, task)
         losses = task.losses + 1  # a copy carries the count, since the bus does not
-        enough = losses >= (company if company == 1 else UNCOUNTED)
+        enough = losses >= (company if company == 1 else UNCOUNTED) + outlived
         return Suspected(delivery, msgspec.structs.replace(task, losses=losses), SETTLED, alone=enough)

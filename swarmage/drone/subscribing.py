@@ -10,42 +10,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Set
+from functools import partial
 from typing import Any
 
 from swarmage.abilities import Ability
 from swarmage.bus.subscription import Subscription
 from swarmage.drone.cell import Cell
-from swarmage.drone.credit import EXTRA, Credit
+from swarmage.drone.credit import EXTRA
 from swarmage.drone.holding import Holding
 from swarmage.drone.intake import Intake
 from swarmage.drone.keyed.intake import AHEAD, KeyedIntake, KeylessIntake
+from swarmage.drone.line import Line
+from swarmage.drone.outlived import Outlived
 from swarmage.drone.run import Run
+from swarmage.drone.silence import answer_probe
 from swarmage.drone.standing import Standing
 from swarmage.wire.names import keyed_destination, kind_of, task_destination
 
 STOPPING = "stopping"
 """The reason nobody takes back."""
-
-
-class Line:
-    """The subscriptions for one task class.
-
-    Attributes:
-        task_class: its name.
-        credit: judges its runs.
-        granted: tasks that the subscriptions for its workers may bring together.
-        ids: of those subscriptions.
-        paused: for which reasons nothing is taken.
-    """
-
-    __slots__ = ("credit", "granted", "ids", "paused", "task_class")
-
-    def __init__(self, task_class: str, workers: int) -> None:
-        self.task_class = task_class
-        self.credit = Credit(workers)
-        self.granted = 0
-        self.ids: list[str] = []
-        self.paused: set[str] = set()
 
 
 class Subscribing:
@@ -54,6 +37,7 @@ class Subscribing:
     Attributes:
         spared: what is performed although its class is paused: it is never given back.
         holding: what waits here while its class is paused, where the bus takes nothing back.
+        outlived: when connections were lost.
     """
 
     def __init__(
@@ -61,6 +45,7 @@ class Subscribing:
     ) -> None:
         self.spared: Run | None = None
         self.holding = Holding(cell.mailbox)
+        self.outlived = Outlived(cell.mailbox, cell.clock)
         self._cell = cell
         self._caps = {name: ability.policy.crashes for name, ability in abilities.items()}
         self._standing = standing
@@ -138,6 +123,23 @@ class Subscribing:
         """Say whether a class has proved short, so that far more of it is taken than can be performed at once."""
         return self._lines[task_class].credit.extra
 
+    # for who watches over it
+
+    @property
+    def watched(self) -> Set[str]:
+        """The task classes of which the bus owes this drone something: a key's tasks may wait for another drone."""
+        return self._lines.keys() - self._kinds
+
+    def take_heard(self) -> set[str]:
+        """Return the task classes of which something has come since this was called before."""
+        return {task_class for task_class, line in self._lines.items() if line.take_heard()}
+
+    def has_room(self, task_class: str) -> bool:
+        """Say whether the bus should bring a task of this class now, if it has one."""
+        line = self._lines[task_class]
+        here = sum(1 for tree in tuple(self._cell.mailbox.trees.values()) if tree.task.task_class == task_class)
+        return not line.paused and here < line.granted
+
     # what the drone tells
 
     def observe(self, runs: list[Run]) -> None:
@@ -200,6 +202,7 @@ class Subscribing:
         for id_ in line.ids:
             self._cell.bus.unsubscribe(id_)
         line.ids, line.granted = [], 0
+        line.intakes.clear()
         if line.credit.extra:
             line.credit.extra = line.credit.wanted(stalled=True)
             self._cell.bus.unsubscribe(f"extra.{line.task_class}")
@@ -214,7 +217,8 @@ class Subscribing:
     def _subscribe(self, id_: str, task_class: str, prefetch: int, *, extra: bool = False) -> None:
         cell = self._cell
         if task_class in self._kinds:
-            taken = KeyedIntake(cell.mailbox, cell.wire, cell.clock, task_class, self._caps, self._standing).receive
+            keyed = KeyedIntake(cell.mailbox, cell.wire, cell.clock, task_class, self._caps, self._standing)
+            keyed.outlived, taken = self.outlived.since, keyed.receive
             prefetch, where = max(prefetch, AHEAD), keyed_destination(task_class)
             cell.bus.subscribe(Subscription(id=id_, destination=where, receive=taken, prefetch=prefetch))
             return
@@ -224,5 +228,7 @@ class Subscribing:
             cell.mailbox, cell.wire, cell.clock, extra=extra, crashes=crashes, standing=self._standing,
             counted=dialect.counts, put_runs=None if dialect.gives_back else self.holding.put_runs,
         )  # fmt: skip
+        intake.probed, intake.outlived = partial(answer_probe, cell), self.outlived.since
+        self._lines[task_class].intakes[id_] = intake
         destination = task_destination(task_class)
         cell.bus.subscribe(Subscription(id=id_, destination=destination, receive=intake.receive, prefetch=prefetch))

@@ -10,11 +10,12 @@ from swarmage.abilities import Ability
 from swarmage.bus.bus import Bus
 from swarmage.bus.delivery import Delivery
 from swarmage.bus.frames import Frame, FrameReader
+from swarmage.bus.receipt import Receipts
 from swarmage.drone.cell import Cell
 from swarmage.drone.finalize import Finalizer
 from swarmage.drone.local_queue import Mailbox
 from swarmage.drone.run import Run, Tree
-from swarmage.errors import ConnectionLost
+from swarmage.errors import BusRefused, ConnectionLost
 from swarmage.settings import Address
 from swarmage.task import Task
 from swarmage.wire.envelope import Wire
@@ -50,12 +51,17 @@ class FakeConnection:
 
     def __init__(self) -> None:
         self.lost = False
+        self.refused: BusRefused | None = None
+        self.receipts = Receipts()
         self.writes: list[bytes] = []
 
     def write(self, *frames: bytes) -> None:
         if self.lost:
             raise ConnectionLost("the connection to the bus has ended")
         self.writes.append(b"".join(frames))
+
+    def close(self) -> None:
+        self.lost = True
 
     def frames(self) -> list[Frame]:
         """Take all frames that were written."""

@@ -113,6 +113,15 @@ def test_several_machines_and_options_survive_the_url() -> None:
     assert "three:61613" in str(address)
 
 
+def test_seconds_survive_the_url_and_those_that_are_usual_are_left_out() -> None:
+    address = Address.parse("stomp://one?heartbeat=0.5&silence=0&queues=classic")
+    assert (address.heartbeat, address.silence) == (0.5, 0)
+    assert Address.parse(address.url) == address
+    assert str(address) == "stomp://one:61613?queues=classic&heartbeat=0.5&silence=0"
+    usual = Address.parse("stomp://one?heartbeat=4")
+    assert (usual.heartbeat, usual.silence, usual.url) == (4, 60, "stomp://one:61613")
+
+
 def test_its_machines_are_counted_round_and_round() -> None:
     address = Address.parse("stomp://one,two:7/v?queues=quorum")
     assert [address.machine(number).host for number in range(4)] == ["one", "two", "one", "two"]
@@ -129,6 +138,10 @@ def test_its_machines_are_counted_round_and_round() -> None:
         ("stomp://one?queues=lazy", "queues=quorum or queues=classic"),
         ("stomp://one?queue=classic", "'queue'; there is queues and dialect"),
         ("stomp://one?dialect=", "cannot be empty"),
+        ("stomp://one?heartbeat=soon", "heartbeat=soon, which is no number of seconds"),
+        ("stomp://one?heartbeat=0", "heartbeat=0; it is in seconds, from 0.1 to 60"),
+        ("stomp://one?silence=-1", "silence=-1; it is in seconds, from 0 to 86400"),
+        ("stomp://one?silence=nan", "silence=nan; it is in seconds"),
     ],
 )
 def test_machines_and_options_that_are_none_are_refused_in_words(url: str, says: str) -> None:

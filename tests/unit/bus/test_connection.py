@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import inspect
 import logging
 import socket
@@ -11,11 +12,11 @@ import pytest
 from stomp.transport import BaseTransport, Transport
 
 from swarmage.bus import connection
-from swarmage.bus.connection import HEART_BEAT, SILENCE, Connection
+from swarmage.bus.connection import SILENCE, Connection
 from swarmage.bus.frames import Frame
 from swarmage.clock import SYSTEM_CLOCK
 from swarmage.errors import BusRefused, BusUnreachable, ConnectionLost, LoginRefused
-from swarmage.settings import Address
+from swarmage.settings import HEART_BEAT, Address
 
 from ..fakes import SECONDS, FakeClock
 from .small_server import Peer, SmallServer
@@ -270,6 +271,22 @@ def test_a_bus_that_sends_slower_heart_beats_is_given_longer(
     clock.advance(0.1)
     side.connection.tick()
     assert side.connection.lost
+
+
+def test_the_url_says_how_often_both_sides_are_heard_of(server: SmallServer, clock: FakeClock) -> None:
+    side = Side(dataclasses.replace(server.address, heartbeat=0.5), clock)
+    opening = side.open()
+    peer = server.accept()
+    assert peer.log_in(b"500,500").headers["heart-beat"] == "500,500"
+    opening.result(SECONDS)
+    clock.advance(0.5 * SILENCE)
+    side.connection.tick()
+    assert not side.connection.lost
+    clock.advance(0.1)
+    side.connection.tick()
+    assert side.lost.get(timeout=SECONDS) is side.connection
+    assert peer.rest() == b"\n"
+    side.close()
 
 
 @pytest.mark.parametrize("offer", [b"0,0", b"", b"x,y", b"0"])

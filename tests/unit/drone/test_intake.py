@@ -180,6 +180,28 @@ def test_a_suspect_is_performed_alone_until_drones_died_of_it_often_enough(
         assert told.run.tree.task is told.run.task
 
 
+@pytest.mark.parametrize(("times", "outlived", "suspected"), [(3, 2, False), (4, 2, True), (1, 9, False)])
+def test_connections_that_this_drone_has_outlived_are_no_reason_for_suspicion(
+    entrance: Entrance, times: int, outlived: int, suspected: bool
+) -> None:
+    asked: list[float] = []
+    entrance.intake.outlived = lambda since: asked.append(since) or outlived  # type: ignore[func-returns-value]
+    issued = entrance.cell.clock.wall() - 100
+    runs, told = entrance.through(lost(entrance, times, Task(task_class="a", id="x", issued=issued)))
+    assert (len(runs), [type(one) for one in told]) == ((0, [Suspected]) if suspected else (1, []))
+    assert asked == [issued]
+
+
+def test_a_suspect_is_buried_for_the_losses_that_nobody_has_outlived(entrance: Entrance) -> None:
+    entrance.intake.outlived = lambda since: 2
+    _, [told] = entrance.through(lost(entrance, 2, Task(task_class="a", id="s", suspect=True)))
+    assert type(told) is Suspect
+    assert told.run.task.crashes == 0
+    _, [told] = entrance.through(lost(entrance, 3, Task(task_class="a", id="t", suspect=True)))
+    assert type(told) is Unread
+    assert told.reason == "crashed"
+
+
 def test_a_task_that_runs_here_is_no_suspect_when_its_connection_was_lost(entrance: Entrance) -> None:
     [run], _ = entrance.through(entrance.delivery(GOOD))
     entrance.cell.connection.lost = True
@@ -235,3 +257,16 @@ def test_a_suspect_is_forgiven_one_loss_where_it_may_have_stood_beside_another(u
     _, [end] = uncounted.through(uncounted.delivery(told.task, **{"delivery-count": "1"}))
     assert type(end) is Unread
     assert end.reason == "crashed"
+
+
+def test_where_the_bus_does_not_count_what_was_outlived_makes_a_suspect_later(uncounted: Entrance) -> None:
+    uncounted.intake.outlived = lambda since: 2
+    for losses in range(5):
+        task = Task(task_class="a", id="x", losses=losses)
+        _, [told] = uncounted.through(uncounted.delivery(task, **{"delivery-count": "1"}))
+        assert type(told) is Suspected
+        assert (told.task.losses, told.alone) == (losses + 1, losses == 4)
+    for crashes in range(4):
+        task = Task(task_class="a", id="y", suspect=True, crashes=crashes)
+        _, [told] = uncounted.through(uncounted.delivery(task, **{"delivery-count": "1"}))
+        assert type(told) is (Suspected if crashes < 3 else Unread)
