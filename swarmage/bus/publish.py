@@ -24,42 +24,64 @@ HEAD = 200
 
 
 def publish(bus: Bus, messages: Sequence[Message], timeout: float, clock: Clock = SYSTEM_CLOCK) -> None:
-    """Send messages and return when the bus has all of them on disk.
+    """Send messages and return when the bus has all of them on disk; see `Sending.to`."""
+    Sending(messages).to(bus, timeout, clock)
 
-    What a lost connection leaves in doubt is sent again, so that a message may arrive twice, under the same id.
 
-    Args:
-        bus: where to.
-        messages: what to send.
-        timeout: seconds without any progress after which it is given up.
-        clock: measures them.
+class Sending:
+    """Messages on their way: what one connection has not confirmed goes over another one, or to another bus."""
 
-    Raises:
-        BusUnreachable: there is no bus.
-        BusRefused: the bus refuses one of them.
-        InsertTimeout: the bus does not confirm in time.
-        NotEncodable: one of them is too large for this bus; none was sent.
-        ConfigError: one of them asks for what this bus cannot do; none was sent.
-    """
-    left = list(messages)
-    deadline = clock.monotonic() + timeout
-    if left:
-        bus.connection(timeout)  # only then it is known what kind of bus it is
-        bus.check(left)
-    while left:
-        connection = bus.connection(deadline - clock.monotonic())
-        try:
-            for sent, numbers, receipt in _send(bus, connection, left):
-                if not receipt.wait(deadline - clock.monotonic()):
-                    for number in numbers:
-                        connection.receipts.forget(number)
-                    raise InsertTimeout(
-                        f"the bus at {bus.address} did not confirm within {timeout:.1f} s; the task may be there"
-                    )
-                del left[:sent]
-                deadline = clock.monotonic() + timeout
-        except ConnectionLost as error:
-            logger.info("sending again what was in doubt: %s", error)
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._left = list(messages)
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def to(self, bus: Bus, timeout: float, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Send what is left, and return when the bus has all of it on disk.
+
+        What a lost connection leaves in doubt is sent again, so that a message may arrive twice, under the same id.
+
+        Args:
+            bus: where to.
+            timeout: seconds without any progress after which it is given up.
+            clock: measures them.
+
+        Raises:
+            BusUnreachable: there is no bus.
+            BusRefused: the bus refuses one of them.
+            InsertTimeout: the bus does not confirm in time.
+            NotEncodable: one of them is too large for this bus; none was sent.
+            ConfigError: one of them asks for what this bus cannot do; none was sent.
+        """
+        deadline = clock.monotonic() + timeout
+        while self._left:
+            before = len(self._left)
+            try:
+                self.once(bus, timeout, clock, deadline - clock.monotonic())
+            except ConnectionLost as error:
+                logger.info("sending again what was in doubt: %s", error)
+                if len(self._left) < before:
+                    deadline = clock.monotonic() + timeout
+
+    def once(self, bus: Bus, timeout: float, clock: Clock, left: float) -> None:
+        """Do the same over one connection, within `left` seconds and then `timeout` for each further progress.
+
+        Raises:
+            ConnectionLost: it ended; what it has not confirmed may be there.
+        """
+        deadline = clock.monotonic() + left
+        connection = bus.connection(left)  # only then it is known what kind of bus it is
+        bus.check(self._left)
+        for sent, numbers, receipt in _send(bus, connection, self._left):
+            if not receipt.wait(deadline - clock.monotonic()):
+                for number in numbers:
+                    connection.receipts.forget(number)
+                raise InsertTimeout(
+                    f"the bus at {bus.address} did not confirm within {timeout:.1f} s; the task may be there"
+                )
+            del self._left[:sent]
+            deadline = clock.monotonic() + timeout
 
 
 def _send(bus: Bus, connection: Connection, messages: Sequence[Message]) -> list[tuple[int, list[str], Receipt]]:
