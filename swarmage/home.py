@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from swarmage.errors import ConfigError
-from swarmage.settings import Address
+from swarmage.settings import Address, split_urls
 
 FOLDER = ".swarmage"
 KEY_BYTES = 32
@@ -65,6 +65,30 @@ def resolve_address(url: str | None = None) -> Address:
             " above it has a .swarmage folder; start a bus with `swarmage up` or `swarmage bus`"
         )
     return read_address(home)
+
+
+def resolve_addresses(urls: Sequence[str] | str | None = None) -> tuple[Address, ...]:
+    """Return the addresses of several buses, as `resolve_address` finds one.
+
+    Args:
+        urls: a URL for each, or one text in which they are separated by spaces, as SWARMAGE_URL has them.
+
+    Raises:
+        ConfigError: none is named, one cannot be read, or one is named twice.
+    """
+    texts, source = [urls] if isinstance(urls, str) else urls, ""
+    if not urls:
+        if urls is not None and not isinstance(urls, str):
+            raise ConfigError("the list of the buses' URLs is empty; leave it out for the bus of SWARMAGE_URL")
+        named = os.environ.get("SWARMAGE_URL")
+        if not named:
+            return (resolve_address(),)
+        texts, source = [named], "SWARMAGE_URL"
+    found = [Address.parse(url) for text in texts or () for url in split_urls(text)]
+    for number, address in enumerate(found):
+        if address in found[:number]:
+            raise ConfigError(f"the bus {address} is named twice")
+    return tuple(replace(address, source=source) for address in found)
 
 
 def read_address(home: Path) -> Address:

@@ -10,10 +10,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from swarmage.errors import ConfigError
 
 _MACHINES = re.compile(r"([^/?#]*)(.*)", re.DOTALL)
+_NEXT_URL = re.compile(r"\s+(?=[A-Za-z]+://)")
 DEFAULT_PORT = 61613
 """The port IANA lists for STOMP, and the one the ancestors used."""
 
-OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq")}
+OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq", "artemis")}
 """What may stand behind the ``?`` of a URL, with the values that each may have."""
 
 HEART_BEAT, SILENCE = 4.0, 60.0
@@ -83,8 +84,13 @@ class Address:
         stand behind a ``?``: ``?queues=classic&dialect=rabbitmq``.
 
         Raises:
-            ConfigError: the URL is something else; the message does not repeat its passcode.
+            ConfigError: the URL is something else, or several; the message does not repeat its passcode.
         """
+        if len(split_urls(url)) > 1:
+            raise ConfigError(
+                f"the URL names {len(split_urls(url))} buses where only one can be meant: a Client takes several, and"
+                " `swarmage drone`; a bus itself and a Drone take one, give it as url=… or in a SWARMAGE_URL of its own"
+            )
         try:
             # Apart from the rest, for which several machines with brackets around one are no host.
             scheme, there, rest = url.partition("://")
@@ -143,6 +149,11 @@ class Address:
             if getattr(self, name) != usual:
                 said.append(f"{name}={getattr(self, name):g}")
         return f"{scheme}://{who}{where}{vhost}{'?' if said else ''}{'&'.join(said)}"
+
+
+def split_urls(text: str) -> list[str]:
+    """Return the URLs of several buses, which are separated by spaces; each is still to be parsed."""
+    return _NEXT_URL.split(text.strip())
 
 
 _FORM = "write stomp://login:passcode@host:port/vhost"

@@ -98,7 +98,8 @@ def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]
 
     A TARGET is a module or package of Workers, module:Class, where the Class is a Worker or a Supervisor with children,
     or a path such as actors/text.py, looked up from the current directory. Without SWARMAGE_URL it is the bus that was
-    started here. The first Ctrl-C or SIGTERM lets running tasks finish, the second does not.
+    started here; where it names several, with spaces between them, each has as many drone processes. The first Ctrl-C
+    or SIGTERM lets running tasks finish, the second does not.
 
     \b
     Example:

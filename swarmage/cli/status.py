@@ -25,7 +25,8 @@ def status(*, json_wanted: bool) -> None:
     """Show the bus, how many tasks wait in each queue, how fast they come and go, and what drones and workers do.
 
     A queue whose task class no drone performs is marked: its tasks wait until one does. The bus is that of
-    SWARMAGE_URL, else the one that was started here.
+    SWARMAGE_URL, else the one that was started here. Where SWARMAGE_URL names several, the figures of queues of the
+    same name are added up.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def status(*, json_wanted: bool) -> None:
 def _as_text(found: Mapping[str, Any]) -> str:
     able = Counter(name for drone in found["drones"] for name in {n for w in drone["workers"] for n in _queues_of(w)})
     paused = set(found.get("paused", ()))
-    parts = [_bus(found["bus"]), _queues(found, able, paused), _drones(found["drones"])]
+    parts = [*map(_bus, found.get("buses") or [found["bus"]]), _queues(found, able, paused), _drones(found["drones"])]
     orders = _orders(found)
     if orders:
         parts.append(orders)
@@ -55,6 +56,8 @@ def _queues_of(worker: Mapping[str, Any]) -> list[str]:
 
 def _bus(bus: Mapping[str, Any]) -> str:
     line = f"bus {bus['url']}"
+    if "error" in bus:
+        return printable(f"{line} does not answer: {bus['error']}")
     for name, value in bus.items():
         if name not in {"url", "note"} and name not in _OF_MESSAGES and value is not None:
             line += f", {name} {ago(value) if name == 'uptime' else value}"

@@ -93,12 +93,14 @@ def render(found: Mapping[str, Any], before: Mapping[str, Any] | None, seconds: 
 
 def _bus(found: Mapping[str, Any], before: Mapping[str, Any] | None, seconds: float) -> Text:
     bus = found["bus"]
-    parts = [f"bus {bus['url']}", f"up {ago(bus.get('uptime', 0))}", f"{len(found['drones'])} drones"]
+    up = [f"up {ago(bus['uptime'])}"] if "uptime" in bus else []
+    parts = [f"bus {bus['url']}", *up, f"{len(found['drones'])} drones"]
     for name, word in (("messages_in", "in"), ("messages_out", "out")):
         if before is not None and seconds > 0 and name in bus:
             parts.append(f"{(bus[name] - before['bus'].get(name, 0)) / seconds:,.0f} messages/s {word}")
     if found.get("paused"):
         parts.append(f"paused: {', '.join(found['paused'])}")
+    parts += [f"{each['url']} does not answer" for each in found.get("buses", ()) if "error" in each]
     return Text(printable(", ".join(parts)))
 
 

@@ -5,28 +5,21 @@ From: your program.  To: wire, then bus.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar, overload
 
 import msgspec
 
 from swarmage.abilities import Ability
-from swarmage.bus.bus import Bus
 from swarmage.bus.publish import Pipeline, publish
+from swarmage.client.connecting import chosen
 from swarmage.client.control import Control
-from swarmage.client.replies import Replies
 from swarmage.client.reply import Reply
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import ConfigError, ConnectionLost
-from swarmage.home import follow_address, load_key, resolve_address
 from swarmage.inserting import class_of, task_of
-from swarmage.remote.ref import RemoteRef
-from swarmage.remote.remote import Remote
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.task import Task
-from swarmage.wire.envelope import Wire
 from swarmage.wire.message import Message
 from swarmage.wire.names import group_of
 
@@ -35,8 +28,6 @@ R = TypeVar("R")
 
 TIMEOUT = 5.0
 """Seconds an insert may take."""
-CONNECT_TIMEOUT = 3.0
-"""Seconds to find a bus: long enough for one that is just being restarted, short enough to be told in time."""
 BATCH = 2000
 """Tasks that `insert_many` writes at once. It waits for the batch before, so twice as many may be in doubt."""
 
@@ -48,91 +39,40 @@ class Client(Control):
     is not needed.
 
     Args:
-        url: ``stomp://login:passcode@host:port/vhost``.
+        url: ``stomp://login:passcode@host:port/vhost``; several with spaces between them are several buses.
+        urls: the same, as a list. The first bus that is there gets the tasks.
         hostname: the bus's machine, instead of a URL.
         port: TCP port, with hostname.
         login: user name on the bus, with hostname.
         passcode: the user's passcode, with hostname.
         timeout: seconds after which an insert that the bus has not confirmed raises.
+        spread: with several buses, give the tasks to those that are there in turn.
 
     Without URL and hostname: SWARMAGE_URL, else the bus that was started in this folder.
+
+    Attributes:
+        address: where the bus is; of several the first.
+        bus: the bus; of several the first. Remote references use this one.
 
     Raises:
         ConfigError: no bus is known, or the URL cannot be read, or there is no signing key.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only settings
         self,
         url: str | None = None,
         *,
+        urls: Sequence[str] | None = None,
         hostname: str | None = None,
         port: int = DEFAULT_PORT,
         login: str = "",
         passcode: str = "",
         timeout: float = TIMEOUT,
+        spread: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if hostname is not None:
-            self.address = Address(host=hostname, port=port, login=login, passcode=passcode)
-        else:
-            self.address = resolve_address(url)
-        if not timeout > 0:
-            raise ConfigError(f"the client's timeout must be more than 0 seconds, not {timeout!r}")
-        self.timeout = timeout
-        self.clock = clock
-        self.wire = Wire(load_key(), clock)
-        self._closed = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self.bus = Bus(self.address, clock=self.clock, follow=follow_address(self.address))
-        self._replies = Replies(self.bus, self.wire)
-        self._remote = Remote(self.connect, self.wire, self.clock)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the bus for good; whoever still waits for a reply is told at once that it will not come."""
-        self._closed = True
-        if self._pid != os.getpid():
-            return  # after a fork all of it is the parent's, who may still need it
-        self._remote.stop()
-        self.bus.stop()
-        self._replies.abandon(ConnectionLost("the client was closed; the task may still end, nobody here will know"))
-
-    def connect(self) -> Bus:
-        """Return the bus, connected; inserts do it by themselves.
-
-        Raises:
-            BusUnreachable: no bus answers.
-            LoginRefused: the bus does not take the login and passcode.
-        """
-        if self._closed:
-            raise ConfigError("this client was closed; make another one")
-        if self._pid != os.getpid():
-            self._begin()  # after a fork: the connection is the parent's, who would get our receipts
-        self.bus.start(min(self.timeout, CONNECT_TIMEOUT))
-        return self.bus
-
-    @property
-    def remote(self) -> Remote:
-        """This client's connection, for actors elsewhere."""
-        if self._pid != os.getpid():
-            self._begin()
-        return self._remote
-
-    def ref(self, name: str) -> RemoteRef:
-        """Return a reference to the actor that any cell or program on the bus publishes under a name.
-
-        Raises:
-            ConfigError: it is not a name.
-        """
-        return RemoteRef(name, lambda: self.remote.asking)
+        given = Address(host=hostname, port=port, login=login, passcode=passcode) if hostname is not None else None
+        super().__init__(chosen(given, url, urls), timeout, clock, spread=spread)
 
     @overload
     def insert(self, ability: Ability[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Reply[R]: ...
@@ -190,19 +130,26 @@ class Client(Control):
         batch = _tasks_of(ability, left)
         if not batch:
             return replies
-        with Pipeline(self.connect(), self.timeout, self.clock) as pipeline:
+        bus = self.connect()
+        with Pipeline(bus, self.timeout, self.clock) as pipeline:
             while batch:
-                given, messages = self._written(batch, reply, kind)
-                replies += given
-                pipeline.put(messages)
+                waiting, messages = self._written(batch, reply, kind)
+                replies += waiting
+                if self.several is None:
+                    pipeline.put(messages)
+                else:
+                    self.several.publish(messages, self.timeout)
                 batch = _tasks_of(ability, left)
         return replies
 
     def _insert(self, task: Task, reply: bool, kind: Any) -> Reply[Any]:
         bus = self.connect()
-        [given], messages = self._written([task], reply, kind)
-        publish(bus, messages, self.timeout, self.clock)
-        return given
+        [waiting], messages = self._written([task], reply, kind)
+        if self.several is None:
+            publish(bus, messages, self.timeout, self.clock)
+        else:
+            self.several.publish(messages, self.timeout)
+        return waiting
 
     def _written(self, tasks: list[Task], reply: bool, kind: Any) -> tuple[list[Reply[Any]], list[Message]]:
         """Return the replies of tasks, and what is to be sent."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from swarmage.bus.bus import Bus
 from swarmage.client.asking import Asking
+from swarmage.client.connecting import Connecting
 from swarmage.client.orders import change
 from swarmage.client.status import ANSWER, roll_call, status
-from swarmage.clock import Clock
+from swarmage.client.united import united
 from swarmage.errors import ConfigError, ReplyTimeout
 from swarmage.task import MAX_TASK_CLASS, check_task_class
-from swarmage.wire.envelope import Wire
 from swarmage.wire.names import CONTROL
 from swarmage.wire.orders import Orders
 
@@ -23,16 +23,8 @@ KEEP = 24 * 3600.0
 MOST_WORKERS = 1000
 
 
-class Control:
-    """The part of a Client for who operates a swarm."""
-
-    wire: Wire
-    clock: Clock
-    timeout: float
-
-    def connect(self) -> Bus:
-        """Return the bus, connected."""
-        raise NotImplementedError
+class Control(Connecting):
+    """The part of a Client for who operates a swarm. With several buses each of them is told, and asked."""
 
     def cancel(self, *ids: str, keep: float = KEEP) -> None:
         """Cancel tasks, wherever they are: back when the bus has that on disk.
@@ -118,7 +110,8 @@ class Control:
         """Return what the bus and the drones say of themselves, and the standing orders.
 
         ``bus``, ``queues`` and ``drones``; ``paused`` task classes; the ``concurrency`` of Worker classes, where it was
-        ordered; and how many tasks are ``cancelled``.
+        ordered; and how many tasks are ``cancelled``. Of several buses the figures are added up, ``buses`` has each of
+        them by itself, and one that does not answer has an ``error`` there.
 
         Args:
             timeout: seconds to wait for the bus, and for drones that are slow to answer.
@@ -127,14 +120,20 @@ class Control:
             BusUnreachable: no bus answers.
             ReplyTimeout: the bus does not answer in time.
         """
-        return status(self.connect(), self.wire, timeout, self.clock)
+        bus = self.connect()
+        if self.several is not None:
+            return united(self.several.ask(lambda each: status(each, self.wire, timeout, self.clock)))
+        return status(bus, self.wire, timeout, self.clock)
 
     def _change(self, part: Orders) -> None:
-        change(self.connect(), self.wire, self.timeout, self.clock, part)
+        bus = self.connect()
+        if self.several is not None:
+            self.several.every(lambda each: change(each, self.wire, self.timeout, self.clock, part))
+        else:
+            change(bus, self.wire, self.timeout, self.clock, part)
 
     def _ask(self, drone: str | int, what: str) -> dict[str, Any]:
-        name = self._find(drone)
-        bus = self.connect()
+        name, bus = self._find(drone)
         with Asking(bus, min(self.timeout, ANSWER), self.clock) as asking:
             note = {"say": what, "drone": name, "reply_to": asking.answers, "issued": float(self.clock.wall())}
             asking.send(bus.send_frame(self.wire.note(CONTROL, note)))
@@ -143,12 +142,13 @@ class Control:
             raise ReplyTimeout(f"the drone {name} does not answer; its log says why, if it was a refusal")
         return answers[0]
 
-    def _find(self, drone: str | int) -> str:
+    def _find(self, drone: str | int) -> tuple[str, Bus]:
+        """Return the id of a drone, and the bus it is on."""
         drones = self.status(self.timeout)["drones"]
-        exact = [each["id"] for each in drones if each["id"] == drone or str(each["pid"]) == str(drone)]
-        found = exact or [each["id"] for each in drones if drone and each["id"].startswith(str(drone))]
+        exact = [each for each in drones if each["id"] == drone or str(each["pid"]) == str(drone)]
+        found = exact or [each for each in drones if drone and each["id"].startswith(str(drone))]
         if len(found) != 1:
             what = f"there are {len(found)} drones" if found else "there is no drone"
             raise ConfigError(f"{what} {drone!r}; `swarmage status` shows the ids and pids of those that answer")
-        name: str = found[0]
-        return name
+        buses = self.several.buses if self.several is not None else [self.connect()]
+        return found[0]["id"], next(bus for bus in buses if str(bus.address) == found[0].get("bus", str(bus.address)))

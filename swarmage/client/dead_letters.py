@@ -29,6 +29,9 @@ from swarmage.wire.signing import HEADER
 TIMEOUT = 30.0
 """Seconds between two messages after which the bus counts as not answering."""
 
+_Sends = Callable[[DeadBody | None, Delivery], Iterable[Message]]
+"""What is sent in place of a dead letter that is taken."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
@@ -70,13 +73,14 @@ class DeadLetters:
         self._client = client
 
     def all(self) -> list[DeadLetter]:
-        """Return all dead letters, oldest first; nothing is taken.
+        """Return all dead letters, oldest first; nothing is taken. Of several buses those that answer are looked at.
 
         Raises:
             BusUnreachable: no bus answers.
             ReplyTimeout: the bus stops answering.
         """
-        return [letter for letter, _, _ in self._look()]
+        found = [letter for looked in self._client.each(self._look) for letter, _, _ in looked]
+        return found if self._client.several is None else sorted(found, key=lambda letter: letter.died)
 
     def retry(self, ids: Collection[str]) -> list[str]:
         """Insert dead letters again, as a first attempt and without deadline; return the ids of those that were there.
@@ -85,7 +89,7 @@ class DeadLetters:
             BusUnreachable: no bus answers.
             ReplyTimeout: the bus stops answering.
         """
-        return self._take(ids, self._again)
+        return self._take_everywhere(ids, self._again)
 
     def drop(self, ids: Collection[str]) -> list[str]:
         """Remove dead letters for good; return the ids of those that were there.
@@ -94,25 +98,27 @@ class DeadLetters:
             BusUnreachable: no bus answers.
             ReplyTimeout: the bus stops answering.
         """
-        return self._take(ids, lambda _, __: [])
+        return self._take_everywhere(ids, lambda _, __: [])
 
-    def _look(self) -> list[tuple[DeadLetter, DeadBody | None, Delivery]]:
+    def _look(self, bus: Bus) -> list[tuple[DeadLetter, DeadBody | None, Delivery]]:
         found = []
-        with _Reading(self._client.connect(), browser=True, prefetch=1000) as reading:
+        with _Reading(bus, browser=True, prefetch=1000) as reading:
             for delivery in reading:
                 if delivery.headers.get("browser") == "end":
                     break
                 found.append((*self._read(delivery), delivery))
         return found
 
-    def _take(self, ids: Collection[str], sends: Callable[[DeadBody | None, Delivery], Iterable[Message]]) -> list[str]:
+    def _take_everywhere(self, ids: Collection[str], sends: _Sends) -> list[str]:
+        return [id_ for taken in self._client.each(lambda bus: self._take(bus, ids, sends)) for id_ in taken]
+
+    def _take(self, bus: Bus, ids: Collection[str], sends: _Sends) -> list[str]:
         """Consume the letters asked for, each with what it sends in one transaction; the others go back untouched."""
-        present = [letter.id for letter, _, _ in self._look()]
+        present = [letter.id for letter, _, _ in self._look(bus)]
         wanted = set(ids).intersection(present)
         done: list[str] = []
         if not wanted:
             return done
-        bus = self._client.connect()
         with _Reading(bus, browser=False, prefetch=len(present) + 1000) as reading:
             for delivery in reading:
                 letter, body = self._read(delivery)

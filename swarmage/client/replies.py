@@ -1,4 +1,4 @@
-"""One subscription for all replies to one client.
+"""One subscription for all replies to one client, on each of its buses.
 
 From: bus.  To: reply.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -33,9 +34,9 @@ class Replies:
     Replies that nobody holds any more are taken and forgotten.
     """
 
-    def __init__(self, bus: Bus, wire: Wire) -> None:
+    def __init__(self, buses: Sequence[Bus], wire: Wire) -> None:
         self.destination = reply_destination(secrets.token_hex(8))
-        self._bus = bus
+        self._buses = buses
         self._wire = wire
         self._waiting: WeakValueDictionary[str, Reply[Any]] = WeakValueDictionary()
         self._lock = threading.Lock()
@@ -46,15 +47,16 @@ class Replies:
         with self._lock:
             if not self._subscribed:
                 self._subscribed = True
-                self._bus.subscribe(
-                    Subscription(
-                        id="replies",
-                        destination=self.destination,
-                        receive=self._receive,
-                        ack="client",
-                        prefetch=PREFETCH,
+                for bus in self._buses:
+                    bus.subscribe(
+                        Subscription(
+                            id="replies",
+                            destination=self.destination,
+                            receive=self._receive,
+                            ack="client",
+                            prefetch=PREFETCH,
+                        )
                     )
-                )
             self._waiting[reply.id] = reply
         return self.destination
 

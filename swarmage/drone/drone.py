@@ -57,7 +57,7 @@ class Drone(pykka.ThreadingActor):
 
     Args (of `start`):
         workers: Worker subclasses, and Supervisor subclasses that declare some as children.
-        url: the bus; without it ``hostname``, ``port``, ``login`` and ``passcode``, or SWARMAGE_URL, or the bus
+        url: the one bus; without it ``hostname``, ``port``, ``login`` and ``passcode``, or SWARMAGE_URL, or that bus
             that was started in this folder.
         concurrency: actors per class in this drone, by the class's name, instead of the class's own.
         grace: seconds that tasks have to finish when the drone is stopped.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from swarmage.bus.bus import Bus
 from swarmage.clock import SYSTEM_CLOCK
-from swarmage.home import follow_address, load_key, resolve_address
+from swarmage.home import follow_address, load_key, resolve_addresses
 from swarmage.remote.asking import Asking
 from swarmage.remote.ref import RemoteRef
 from swarmage.remote.remote import Remote
@@ -74,7 +74,7 @@ class Here:
         self._remote = None
 
     def _make(self) -> Remote:
-        address = resolve_address()
+        address = resolve_addresses()[0]  # of several the first, as for a client
         wire = Wire(load_key(), SYSTEM_CLOCK)
         bus = self._bus = Bus(address, follow=follow_address(address))
 

@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 
 from swarmage.abilities import abilities_of
 from swarmage.drone.drone import Drone
+from swarmage.drone.keyed.checks import check_number
 from swarmage.drone.supervision.declared import Supervising, workers_of
 from swarmage.drone.worker import Worker
 from swarmage.errors import BusError, SwarmageError
@@ -35,6 +36,7 @@ def run(spec: DroneSpec, parent: ParentLink) -> None:
     if spec.reload:
         sys.dont_write_bytecode = True  # or an edit within the second, of the same length, would not be noticed
     found = load_workers(spec.targets, Worker, Supervising)
+    check_number(workers_of(found), spec.buses)
     failures: list[str] = []
     drone = Drone.start(
         workers=found,

@@ -31,6 +31,7 @@ class DroneSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
         targets: where its Workers are.
         concurrency: how many actors of a Worker class, by class name.
         reload: report the source files, so that they can be watched.
+        buses: how many buses have such drones.
         holds: a file descriptor to keep open while it lives, so that the bus outlives it.
     """
 
@@ -38,6 +39,7 @@ class DroneSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     targets: tuple[str, ...]
     concurrency: dict[str, int]
     reload: bool = False
+    buses: int = 1
     holds: int | None = None
 
 

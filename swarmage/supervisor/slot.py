@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from swarmage.errors import ConfigError
+import msgspec
+
+from swarmage.errors import BusUnreachable, ConfigError, ConnectionLost, SwarmageError
+from swarmage.settings import Address
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildProcess
 from swarmage.supervisor.protocol import (
@@ -27,25 +30,28 @@ class Slot:
 
     Attributes:
         spec: what the child is to be.
+        address: the bus it is on, where there are several.
         process: the child as it runs now, if it does.
         successor: the child that is to take its place, while that boots.
         predecessor: the child whose place it took, while that drains.
         failure: what the running child reported before it left, if anything.
         blames: the task that the running child will have died of, should it die now.
         was_ready: it booted at least once; from then on a failed boot is a crash like others.
+        has_failed: it could not boot at least once.
         is_ready: the running child has booted.
         drained: the child was asked to leave for good.
         restart_at: when it is due to start again, on the monotonic clock.
     """
 
-    def __init__(self, spec: ChildSpec, rng: random.Random) -> None:
+    def __init__(self, spec: ChildSpec, rng: random.Random, address: Address | None = None) -> None:
         self.spec = spec
+        self.address = address
         self.process: ChildProcess | None = None
         self.successor: ChildProcess | None = None
         self.predecessor: ChildProcess | None = None
         self.failure: Failed | None = None
         self.blames = ""
-        self.was_ready = False
+        self.was_ready = self.has_failed = False
         self.is_ready = False
         self.drained = False
         self.restart_at: float | None = None
@@ -79,6 +85,7 @@ class Slot:
         match report:
             case Failed():
                 self.failure = report
+                self.has_failed = True
             case Drained():
                 self.drained = True
             case Alone(task) | Overran(task):
@@ -122,6 +129,33 @@ def drone_slots(
         for number in range(1, processes + 1)
     ]
     return [Slot(spec, rng) for spec in specs] if targets else []
+
+
+def slots_on(addresses: Sequence[Address], slots: Sequence[Slot], rng: random.Random) -> list[Slot]:
+    """Return as many drones as these for each of several buses; just these where there is one."""
+    if len(addresses) == 1:
+        return list(slots)
+    numbered = enumerate([(address, slot) for address in addresses for slot in slots], 1)
+    return [
+        Slot(msgspec.structs.replace(slot.spec, name=f"drone-{number}", buses=len(addresses)), rng, address)
+        for number, (address, slot) in numbered
+    ]
+
+
+def is_hopeless(alike: Sequence[Slot], error: SwarmageError, *, bus_comes: bool) -> bool:
+    """Tell whether a child that could not boot will not do so the next time either.
+
+    Args:
+        alike: its slot, and those of the others that are to be the same.
+        error: why it could not.
+        bus_comes: the bus is started again here when it is lost.
+    """
+    if any(slot.was_ready for slot in alike):
+        return False
+    if not isinstance(error, BusUnreachable | ConnectionLost):
+        return True
+    there = {slot.address for slot in alike}
+    return not bus_comes and there == {slot.address for slot in alike if slot.has_failed}
 
 
 def bus_slots(plan: BusPlan | None, rng: random.Random) -> list[Slot]:

@@ -14,9 +14,8 @@ import msgspec
 
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.drone.supervision.declared import Supervising
-from swarmage.errors import BusUnreachable, ConfigError, ConnectionLost, SwarmageError
-from swarmage.home import find_home, load_key, record_address, resolve_address
-from swarmage.settings import Address
+from swarmage.errors import ConfigError, SwarmageError
+from swarmage.home import find_home, load_key, record_address, resolve_addresses
 from swarmage.supervisor import protocol
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildExited, ChildProcess, ChildSaid, DeadlinePassed, Event, StopAsked
@@ -25,7 +24,7 @@ from swarmage.supervisor.launcher import Launcher
 from swarmage.supervisor.protocol import BusSpec, Ready, Report
 from swarmage.supervisor.reloading import Reloading
 from swarmage.supervisor.signals import stop_signals
-from swarmage.supervisor.slot import Slot, bus_slots, drone_slots
+from swarmage.supervisor.slot import Slot, bus_slots, drone_slots, is_hopeless, slots_on
 from swarmage.supervisor.targets import target_of
 
 log = logging.getLogger(__name__)
@@ -67,8 +66,8 @@ class Supervisor(Supervising):
         Args:
             targets: where the Workers are: modules, packages, ``module:Class`` or paths, from the current directory;
                 by default the class itself, where it declares children.
-            processes: how many drone processes.
-            url: the bus; by default SWARMAGE_URL, or the bus that was started here.
+            processes: how many drone processes on each bus.
+            url: the bus, or several with spaces between; by default SWARMAGE_URL, or the bus that was started here.
             concurrency: how many actors of a Worker class in each drone, by class name.
             bus: run the embedded bus like this too, and the drones on it.
             reload: replace the drones when a source file of theirs changes.
@@ -79,9 +78,9 @@ class Supervisor(Supervising):
             ConfigError: there is nothing to do.
         """
         targets = target_of(type(self)) if targets is None else targets
-        rng = random.Random()  # noqa: S311 - spreads restarts, keeps no secret
-        self._bus = bus_slots(bus, rng)
-        self._drones = drone_slots(targets, processes, concurrency or {}, rng, reload=reload)
+        self._rng = random.Random()  # noqa: S311 - spreads restarts, keeps no secret
+        self._bus = bus_slots(bus, self._rng)
+        self._drones = drone_slots(targets, processes, concurrency or {}, self._rng, reload=reload)
         if not self._slots():
             raise ConfigError("a supervisor needs at least one TARGET: a module or package of Workers")
         self._url = url
@@ -125,7 +124,9 @@ class Supervisor(Supervising):
         assert home is not None
         self._home: Path = home.absolute()
         load_key(create=True)
-        self._address: Address = self._plan.address if self._plan else resolve_address(self._url)
+        addresses = (self._plan.address,) if self._plan else resolve_addresses(self._url)
+        self._address, *self._others = addresses
+        self._drones[:] = slots_on(addresses, self._drones, self._rng)
         return Launcher(self.command, self._home, self._events)
 
     def _next_event(self) -> Event:
@@ -172,7 +173,7 @@ class Supervisor(Supervising):
             self._announce(f"{slot.spec.name} ready: {', '.join(report.task_classes)}")
         if all(slot.is_ready for slot in self._slots()) and not self._said_ready:
             self._said_ready = True
-            self._announce(f"ready: bus {self._address}, home {self._home}")
+            self._announce(f"ready: bus {' '.join(map(str, (self._address, *self._others)))}, home {self._home}")
 
     def _on_bus_ready(self, slot: Slot, spec: BusSpec, report: Ready) -> None:
         self._address = replace(self._address, port=report.port)
@@ -209,9 +210,7 @@ class Supervisor(Supervising):
     def _stops_all(self, slot: Slot, error: SwarmageError) -> bool:
         """Tell whether a child that could not boot will not do so the next time either."""
         alike = self._bus if slot in self._bus else self._drones
-        if any(other.was_ready for other in alike):
-            return False
-        return not (self._bus and slot in self._drones and isinstance(error, BusUnreachable | ConnectionLost))
+        return is_hopeless(alike, error, bus_comes=bool(self._bus) and slot in self._drones)
 
     def _on_stop(self) -> None:
         if self._stopping:
@@ -240,7 +239,7 @@ class Supervisor(Supervising):
 
     def _launch(self, slot: Slot) -> ChildProcess:
         assert self._launcher is not None
-        process = self._launcher.launch(slot.spec, self._address)
+        process = self._launcher.launch(slot.spec, slot.address or self._address)
         log.info("%s started, pid %d", slot.spec.name, process.pid)
         return process
 

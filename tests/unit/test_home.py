@@ -8,7 +8,15 @@ from queue import SimpleQueue
 import pytest
 
 from swarmage.errors import ConfigError
-from swarmage.home import find_home, follow_address, load_key, record_address, resolve_address, write_secret
+from swarmage.home import (
+    find_home,
+    follow_address,
+    load_key,
+    record_address,
+    resolve_address,
+    resolve_addresses,
+    write_secret,
+)
 from swarmage.settings import Address
 
 from .fakes import KEY, SECONDS
@@ -74,6 +82,30 @@ def test_an_address_is_looked_for_in_three_places(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("SWARMAGE_URL", "stomp://bus:2")
     assert resolve_address().port == 2
     assert resolve_address("stomp://bus:3").port == 3
+
+
+def test_several_addresses_are_found_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".swarmage").mkdir()
+    record_address(tmp_path / ".swarmage", Address(port=1))
+    assert [address.port for address in resolve_addresses()] == [1]
+    assert [address.port for address in resolve_addresses("")] == [1]
+    monkeypatch.setenv("SWARMAGE_URL", " stomp://ann:p%20w@bus:2/v \t stomps://bus:3 ")
+    assert [(address.port, address.tls, address.source) for address in resolve_addresses()] == [
+        (2, False, "SWARMAGE_URL"),
+        (3, True, "SWARMAGE_URL"),
+    ]
+    assert [address.port for address in resolve_addresses(["stomp://bus:4", "stomp://bus:5,other:6"])] == [4, 5]
+    with pytest.raises(ConfigError, match="names 2 buses"):
+        resolve_address()
+
+
+@pytest.mark.parametrize(
+    ("urls", "says"),
+    [([], "empty"), (["stomp://a", "http://b"], "http"), ("stomp://a stomp://a:61613", "named twice")],
+)
+def test_a_list_of_buses_that_makes_no_sense_is_refused(urls: list[str] | str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        resolve_addresses(urls)
 
 
 def test_the_recorded_address_is_for_its_owner_only(tmp_path: Path) -> None:

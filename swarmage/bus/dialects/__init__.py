@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from swarmage.bus.dialects.activemq import ActiveMQDialect
+from swarmage.bus.dialects.artemis import ArtemisDialect
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.bus.dialects.embedded import EmbeddedDialect
 from swarmage.bus.dialects.rabbitmq import RabbitMQDialect
 from swarmage.errors import BusRefused
 from swarmage.settings import Address
 
-_BY_SERVER = {"swarmage": "embedded", "RabbitMQ": "rabbitmq", "ActiveMQ": "activemq"}
+_BY_SERVER = {"swarmage": "embedded", "RabbitMQ": "rabbitmq", "ActiveMQ": "activemq", "ActiveMQ-Artemis": "artemis"}
 
 
 def dialect_of(server: str, address: Address) -> Dialect:
@@ -19,7 +20,7 @@ def dialect_of(server: str, address: Address) -> Dialect:
         BusRefused: it is a bus that this version does not know, or the URL has an option that is for another one.
     """
     name = address.dialect or _BY_SERVER.get(server.partition("/")[0], "")
-    if address.queues and name in {"embedded", "activemq"}:
+    if address.queues and name in {"embedded", "activemq", "artemis"}:
         raise BusRefused(
             f"?queues={address.queues} in the bus's URL is for RabbitMQ, and {server!r} answers there; leave it out"
         )
@@ -30,6 +31,8 @@ def dialect_of(server: str, address: Address) -> Dialect:
             return RabbitMQDialect(address.queues or "quorum")
         case "activemq":
             return ActiveMQDialect()
+        case "artemis":
+            return ArtemisDialect()
     raise BusRefused(
         f"the bus there calls itself {server or 'nothing'!r}; this version works with RabbitMQ, ActiveMQ Classic and"
         " swarmage's own bus, start one with `swarmage up` or `swarmage bus`"

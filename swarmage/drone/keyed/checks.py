@@ -80,6 +80,20 @@ def check_kinds(classes: Iterable[Any]) -> None:
                 )
 
 
+def check_number(classes: Iterable[Any], buses: int) -> None:
+    """Refuse several buses where a key would have an actor, and a state, on each of them.
+
+    Raises:
+        ConfigError: names the class.
+    """
+    keyed = [cls.__qualname__ for cls in classes if is_keyed(cls)]
+    if keyed and buses > 1:
+        raise ConfigError(
+            f"the KeyedWorker {keyed[0]} cannot be performed on {buses} buses, each of which would have an actor of its"
+            " own for each key: start its drones apart from the others, with one bus in SWARMAGE_URL"
+        )
+
+
 def check_bus(bus: Bus) -> None:
     """Refuse a bus that cannot keep a key's tasks together and its state with their acks.
 

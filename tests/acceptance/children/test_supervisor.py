@@ -47,6 +47,42 @@ def test_starts_a_drone_that_was_killed_again(supervise: Supervise) -> None:
     assert running.drone_pid() != first
 
 
+TWO = "stomp://127.0.0.1:4000 stomp://127.0.0.1:4001"
+SAYS_ITS_BUS = """
+def ready_there():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    say(state="ready", task_classes=[os.environ["SWARMAGE_URL"]])
+"""
+
+
+def test_each_of_several_buses_has_as_many_drones(supervise: Supervise) -> None:
+    running = supervise(f"{SAYS_ITS_BUS}ready_there(); stay()", processes=2, url=TWO)
+    ready = [running.line(r"(drone-\d) ready: .*:(\d+)$").groups() for _ in range(4)]
+    assert sorted(ready) == [("drone-1", "4000"), ("drone-2", "4000"), ("drone-3", "4001"), ("drone-4", "4001")]
+    assert running.line(r"^ready: bus (.*), home")[1] == TWO
+
+
+def test_a_bus_that_is_not_there_stops_nothing_while_another_is(supervise: Supervise, tmp_path: Path) -> None:
+    running = supervise(
+        f"""{SAYS_ITS_BUS}
+if os.environ["SWARMAGE_URL"].endswith(":4000") and first_time({str(tmp_path / "first")!r}):
+    say(state="failed", error="BusUnreachable", message="not yet")
+    sys.exit(1)
+ready_there(); stay()
+""",
+        url=TWO,
+    )
+    assert {running.line(r"drone-(\d) ready")[1] for _ in range(2)} == {"1", "2"}
+    running.line("^ready: ")
+
+
+def test_when_none_of_several_buses_is_there_that_is_the_error(supervise: Supervise) -> None:
+    running = supervise('say(state="failed", error="BusUnreachable", message="not there"); sys.exit(1)', url=TWO)
+    error = running.end()
+    assert isinstance(error, BusUnreachable)
+    assert str(error) == "not there"
+
+
 @pytest.mark.parametrize("error", [BusUnreachable, LoginRefused, TargetError])
 def test_a_drone_that_cannot_boot_stops_all_with_its_error(supervise: Supervise, error: type[Exception]) -> None:
     running = supervise(

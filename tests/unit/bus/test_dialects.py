@@ -4,7 +4,7 @@ import pytest
 
 from swarmage.bus import frames
 from swarmage.bus.bus import Bus
-from swarmage.bus.dialects import dialect_of
+from swarmage.bus.dialects import artemis, dialect_of
 from swarmage.bus.dialects.rabbitmq import STEP, rung
 from swarmage.errors import BusRefused, ConfigError, NotEncodable
 from swarmage.settings import Address
@@ -22,16 +22,18 @@ def test_our_own_bus_is_known_by_its_server_header() -> None:
 def test_the_others_are_known_by_theirs_or_by_the_url() -> None:
     assert dialect_of("RabbitMQ/3.10.8", HERE).name == "RabbitMQ"
     assert dialect_of("ActiveMQ/5.17.2", HERE).name == "ActiveMQ"
+    assert dialect_of("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis Messaging Engine", HERE).name == "ActiveMQ Artemis"
+    assert dialect_of("what it likes", Address(dialect="artemis")).name == "ActiveMQ Artemis"
     assert dialect_of("what it likes", Address(dialect="rabbitmq")).name == "RabbitMQ"
 
 
-@pytest.mark.parametrize("server", ["", "rabbitmq", "swarmagelike/1", "ActiveMQ-Artemis/2.31.0"])
+@pytest.mark.parametrize("server", ["", "rabbitmq", "swarmagelike/1", "ActiveMQ-Other/1"])
 def test_another_bus_is_refused_with_the_way_out(server: str) -> None:
     with pytest.raises(BusRefused, match="swarmage up"):
         dialect_of(server, HERE)
 
 
-@pytest.mark.parametrize("server", ["swarmage/1", "ActiveMQ/5"])
+@pytest.mark.parametrize("server", ["swarmage/1", "ActiveMQ/5", "ActiveMQ-Artemis/2"])
 def test_an_option_of_another_bus_is_refused(server: str) -> None:
     with pytest.raises(BusRefused, match=r"\?queues=classic"):
         dialect_of(server, Address(queues="classic"))
@@ -75,7 +77,66 @@ def test_prefetch_and_handing_back_are_said_in_the_words_of_our_bus() -> None:
     assert dialect.give_back("m1") == b"NACK\nid:m1\ncount:false\n\n\0"
 
 
-@pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2"])
+ARTEMIS = "ActiveMQ-Artemis/2.31.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({}, "persistent:true\ndestination-type:ANYCAST\n"),
+        ({"persistent": False}, "destination-type:ANYCAST\npersistent:false\n"),
+        ({"delay": 1.5}, "persistent:true\nAMQ_SCHEDULED_DELAY:1500\ndestination-type:ANYCAST\n"),
+        ({"priority": 9}, "persistent:true\npriority:9\ndestination-type:ANYCAST\n"),
+        ({"expires": 2.0}, "persistent:true\nexpires:102000\ndestination-type:ANYCAST\n"),
+    ],
+)
+def test_artemis_is_told_what_a_destination_is_and_what_it_need_not_keep(changes: dict[str, float], lines: str) -> None:
+    head = "destination:/queue/a\nsignature:s\n"
+    assert dialect_of(ARTEMIS, HERE).send(PLAIN._replace(**changes), 100.0) == head + lines  # type: ignore[arg-type]
+    topic = dialect_of(ARTEMIS, HERE).send(PLAIN._replace(destination="/topic/a"), 100.0)
+    assert "destination-type:MULTICAST\n" in topic
+
+
+@pytest.mark.parametrize(("prefetch", "window"), [(1, "0"), (2, "4096"), (8, "16384"), (1000, "-1"), (30_000, "-1")])
+def test_artemis_counts_a_prefetch_in_bytes(prefetch: int, window: str) -> None:
+    dialect = dialect_of(ARTEMIS, HERE)
+    assert dialect.subscribe("/queue/a", prefetch) == {
+        "subscription-type": "ANYCAST",
+        "consumer-window-size": window,
+    }
+    assert dialect.subscribe("/topic/a", prefetch)["subscription-type"] == "MULTICAST"
+
+
+@pytest.mark.parametrize(
+    ("destination", "whole"),
+    [
+        ("/queue/swarmage.task.a", "/queue/swarmage.task.a"),
+        ("swarmage.task.a", "/queue/swarmage.task.a"),
+        ("swarmage.control", "/topic/swarmage.control"),
+    ],
+)
+def test_what_a_prefix_of_artemis_has_cut_off_is_written_back_for_the_signature(destination: str, whole: str) -> None:
+    headers = {"destination": destination}
+    translate = dialect_of(ARTEMIS, HERE).translate
+    assert translate is not None
+    translate(headers)
+    assert headers["destination"] == whole
+
+
+def test_artemis_promises_nothing_that_its_documentation_does_not() -> None:
+    dialect = dialect_of(ARTEMIS, HERE)
+    assert not any((dialect.atomic, dialect.gives_back, dialect.counts, dialect.confirms_in_order, dialect.browses))
+    assert not any((dialect.keeps_keys, dialect.exclusive, dialect.figures))
+
+
+def test_that_artemis_is_not_tested_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    artemis._warn.cache_clear()
+    dialect_of(ARTEMIS, HERE)
+    dialect_of(ARTEMIS, HERE)
+    assert caplog.text.count("not tested") == 1
+
+
+@pytest.mark.parametrize("server", ["RabbitMQ/3.10.8", "ActiveMQ/5.17.2", ARTEMIS])
 def test_a_task_for_a_key_is_refused_where_keys_are_not_kept_together(server: str) -> None:
     check = dialect_of(server, HERE).check
     assert check is not None
@@ -149,6 +210,8 @@ def test_quorum_queues_take_no_priority_and_no_bus_too_large_a_message() -> None
         ("RabbitMQ/3", "classic", {"redelivered": "true"}, "1"),
         ("ActiveMQ/5", "", {"redelivered": "true"}, "1"),
         ("ActiveMQ/5", "", {}, None),
+        (ARTEMIS, "", {"redelivered": "true"}, "1"),
+        (ARTEMIS, "", {"redelivered": "false"}, None),
     ],
 )
 def test_how_often_it_came_before_is_said_as_on_our_bus(

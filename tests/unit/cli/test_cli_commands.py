@@ -237,6 +237,14 @@ def test_status_says_that_a_bus_tells_no_figures_rather_than_that_nothing_waits(
     assert "no tasks wait" not in output
 
 
+def test_status_shows_each_of_several_buses(client: FakeClient) -> None:
+    lost = {"url": "stomp://two:61613", "error": "no bus answers"}
+    client.state["buses"] = [client.state["bus"], lost]
+    lines = run("status").stdout.splitlines()
+    assert lines[0].startswith("bus stomp://ann:***@here:61613, server swarmage/0")
+    assert lines[2] == "bus stomp://two:61613 does not answer: no bus answers"
+
+
 def test_status_shows_bus_queues_and_drones(client: FakeClient) -> None:
     client.state |= {"queues": [QUEUE, {**QUEUE, "task_class": "lost.one", "consumers": 0}], "drones": [DRONE]}
     lines = run("status").stdout.splitlines()

@@ -11,6 +11,7 @@ from swarmage.cli.top import render
 
 from .fake_client import FakeClient, FakeLetter, run
 
+LOST = {"url": "stomp://two:61613", "error": "no bus answers"}
 QUEUE = {"name": "q", "task_class": "some.thing", "waiting": 3, "in_flight": 1, "delayed": 0, "consumers": 1}
 BUSY = {
     "name": "Some",
@@ -86,6 +87,13 @@ def rendered(*given: Any) -> str:
     with console.capture() as captured:
         console.print(render(*given))
     return captured.get()
+
+
+def test_top_says_which_of_several_buses_does_not_answer(client: FakeClient) -> None:
+    assert "does not answer" not in rendered({**client.state, "buses": [client.state["bus"]]}, None, 0.0)
+    both = {**client.state, "bus": {"url": "one two", "messages_in": 1}, "buses": [client.state["bus"], LOST]}
+    text = " ".join(rendered(both, None, 0.0).split())
+    assert "bus one two, 0 drones, stomp://two:61613 does not answer" in text
 
 
 def test_top_shows_rates_from_the_second_look_on(client: FakeClient) -> None:

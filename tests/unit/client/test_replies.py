@@ -26,7 +26,7 @@ class Given:
         self.subscribed: list[Subscription] = []
         monkeypatch.setattr(self.bus, "subscribe", self.subscribed.append)
         self.wire = Wire(KEY, clock)
-        self.replies = Replies(self.bus, self.wire)
+        self.replies = Replies([self.bus], self.wire)
         self.receive: Callable[[list[Delivery]], None] = self.replies._receive
 
     def expect(self, id_: str) -> Reply[Any]:
@@ -55,7 +55,7 @@ def test_all_replies_of_a_client_come_by_one_subscription_to_a_queue_of_its_own(
     assert subscription.destination == given.replies.destination
     assert subscription.ack == "client"
     assert given.replies.destination.startswith("/queue/swarmage.reply.")
-    assert Replies(given.bus, given.wire).destination != given.replies.destination
+    assert Replies([given.bus], given.wire).destination != given.replies.destination
 
 
 def test_each_reply_reaches_who_waits_for_it_and_one_ack_settles_all(given: Given) -> None:

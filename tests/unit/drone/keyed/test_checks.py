@@ -8,7 +8,7 @@ import pytest
 
 from swarmage import AbilityError, ConfigError, KeyedWorker, Worker, ability
 from swarmage.bus.dialects.embedded import EmbeddedDialect
-from swarmage.drone.keyed.checks import check_kinds
+from swarmage.drone.keyed.checks import check_kinds, check_number
 from swarmage.testing.swarm import Swarm
 
 
@@ -118,3 +118,12 @@ def test_an_ability_does_not_take_the_place_of_what_an_actor_has(name: str) -> N
         type(KeyedWorker)(
             "Light", (KeyedWorker,), {"__qualname__": "Light", name: ability(f"light.{name}")(do.function)}
         )
+
+
+def test_a_kind_is_performed_on_one_bus() -> None:
+    keyed = type("Thing", (KeyedWorker,), {"do": do})
+    plain_worker = type("Plain", (Worker,), {"plain": plain})
+    check_number([keyed, plain_worker], 1)
+    check_number([plain_worker], 2)
+    with pytest.raises(ConfigError, match="KeyedWorker Thing cannot be performed on 2 buses"):
+        check_number([plain_worker, keyed], 2)
