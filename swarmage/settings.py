@@ -13,8 +13,8 @@ _MACHINES = re.compile(r"([^/?#]*)(.*)", re.DOTALL)
 DEFAULT_PORT = 61613
 """The port IANA lists for STOMP, and the one the ancestors used."""
 
-OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq")}
-"""What may stand behind the ``?`` of a URL, with the values that each may have."""
+OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq"), "management": ()}
+"""What may stand behind the ``?`` of a URL, with the values that each may have; none for what is a URL itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Address:
         others: hosts and ports of the other machines of the same bus, any of which will do.
         queues: the kind of queues on RabbitMQ: ``quorum``, ``classic``, or empty for quorum.
         dialect: what kind of bus it is, whatever it calls itself; empty for what it says.
+        management: URL of RabbitMQ's management API, empty for where it usually is on the bus's machines.
     """
 
     host: str = "127.0.0.1"
@@ -46,9 +47,10 @@ class Address:
     others: tuple[tuple[str, int], ...] = ()
     queues: str = ""
     dialect: str = ""
+    management: str = ""
 
     def __post_init__(self) -> None:
-        for host, port in ((self.host, self.port), *self.others):
+        for host, port in self.machines:
             if not host:
                 raise ConfigError("the bus's address has no host; write stomp://login:passcode@host:port/vhost")
             if not 0 <= port <= 65535:
@@ -57,9 +59,11 @@ class Address:
             if any(end in getattr(self, name) for end in "\r\n\0"):  # STOMP 1.2: CONNECT's headers are not escaped
                 raise ConfigError(f"the bus's {name} must not hold line ends or NUL")
         for name, values in OPTIONS.items():
-            if getattr(self, name) not in ("", *values):
+            if values and getattr(self, name) not in ("", *values):
                 known = " or ".join(f"{name}={value}" for value in values)
                 raise ConfigError(f"the bus's URL says {name}={getattr(self, name)}; there is {known}")
+        if self.management:
+            _check_management(self.management)
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -101,10 +105,14 @@ class Address:
             **_options(parts.query),
         )
 
+    @property
+    def machines(self) -> tuple[tuple[str, int], ...]:
+        """Hosts and ports of all its machines."""
+        return ((self.host, self.port), *self.others)
+
     def machine(self, number: int) -> Address:
         """Return one of its machines, counted from 0 and round and round, with all else as it is here."""
-        machines = ((self.host, self.port), *self.others)
-        host, port = machines[number % len(machines)]
+        host, port = self.machines[number % len(self.machines)]
         return replace(self, host=host, port=port, others=()) if self.others else self
 
     @property
@@ -119,12 +127,10 @@ class Address:
         if self.memory:
             return f"memory://{self.host}"
         who = f"{quote(self.login, safe='')}:{passcode}@" if self.login else ""
-        where = ",".join(
-            f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in ((self.host, self.port), *self.others)
-        )
+        where = ",".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.machines)
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")
         scheme = "stomps" if self.tls else "stomp"
-        options = "&".join(f"{name}={getattr(self, name)}" for name in OPTIONS if getattr(self, name))
+        options = "&".join(f"{name}={quote(getattr(self, name), ':/[]')}" for name in OPTIONS if getattr(self, name))
         return f"{scheme}://{who}{where}{vhost}{options and '?'}{options}"
 
 
@@ -135,7 +141,21 @@ def _options(query: str) -> dict[str, Any]:
     given = parse_qsl(query, keep_blank_values=True)
     for name, value in given:
         if name not in OPTIONS:
-            raise ConfigError(f"the bus's URL has an option {name!r}; there is {' and '.join(OPTIONS)}")
+            raise ConfigError(f"the bus's URL has an option {name!r}; there is {', '.join(OPTIONS)}")
         if not value:
             raise ConfigError(f"the option {name} of the bus's URL cannot be empty; leave it out")
     return dict(given)
+
+
+def _check_management(url: str) -> None:
+    """Raise a ConfigError unless it is a URL to ask; it is not repeated, for it might hold a passcode."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or parts.username is not None or parts.query or parts.fragment or not url.isprintable():
+        raise ConfigError(
+            "management= in the bus's URL is not like http://host:15672 or https://host:15671; the login there is that"
+            " of the bus"
+        )

@@ -113,6 +113,18 @@ def test_several_machines_and_options_survive_the_url() -> None:
     assert "three:61613" in str(address)
 
 
+def test_a_management_url_survives_the_url() -> None:
+    address = Address.parse("stomp://one?management=https://[::1]:15671/mq%20api&queues=classic")
+    assert address.management == "https://[::1]:15671/mq api"
+    assert Address.parse(address.url) == address
+
+
+def test_a_management_url_with_a_passcode_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Address.parse("stomp://one?management=http://ann:s3cret@two")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_its_machines_are_counted_round_and_round() -> None:
     address = Address.parse("stomp://one,two:7/v?queues=quorum")
     assert [address.machine(number).host for number in range(4)] == ["one", "two", "one", "two"]
@@ -127,8 +139,12 @@ def test_its_machines_are_counted_round_and_round() -> None:
         ("stomp://a:b@one,,two", "between two commas"),
         ("stomp://one:1,two:99999", "cannot be read"),
         ("stomp://one?queues=lazy", "queues=quorum or queues=classic"),
-        ("stomp://one?queue=classic", "'queue'; there is queues and dialect"),
+        ("stomp://one?queue=classic", "'queue'; there is queues, dialect, management"),
         ("stomp://one?dialect=", "cannot be empty"),
+        ("stomp://one?management=ftp://two", "not like http://host:15672"),
+        ("stomp://one?management=two:15672", "not like http://host:15672"),
+        ("stomp://one?management=http://two:x", "not like http://host:15672"),
+        ("stomp://one?management=http://ann:s3cret@two", "the login there is that of the bus"),
     ],
 )
 def test_machines_and_options_that_are_none_are_refused_in_words(url: str, says: str) -> None:
