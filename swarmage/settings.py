@@ -14,8 +14,12 @@ _NEXT_URL = re.compile(r"\s+(?=[A-Za-z]+://)")
 DEFAULT_PORT = 61613
 """The port IANA lists for STOMP, and the one the ancestors used."""
 
-OPTIONS = {"queues": ("quorum", "classic"), "dialect": ("embedded", "rabbitmq", "activemq", "artemis")}
-"""What may stand behind the ``?`` of a URL, with the values that each may have."""
+OPTIONS = {
+    "queues": ("quorum", "classic"),
+    "dialect": ("embedded", "rabbitmq", "activemq", "artemis"),
+    "management": (),
+}
+"""What may stand behind the ``?`` of a URL, with the values that each may have; none for what is a URL itself."""
 
 HEART_BEAT, SILENCE = 4.0, 60.0
 
@@ -41,6 +45,7 @@ class Address:
         dialect: what kind of bus it is, whatever it calls itself; empty for what it says.
         heartbeat: seconds between signs of life that both sides offer; 2.5 of them in silence end the connection.
         silence: seconds without a task of a class until a drone makes sure that none waits; 0 for never.
+        management: URL of RabbitMQ's management API, empty for where it usually is on the bus's machines.
     """
 
     host: str = "127.0.0.1"
@@ -56,9 +61,10 @@ class Address:
     dialect: str = ""
     heartbeat: float = HEART_BEAT
     silence: float = SILENCE
+    management: str = ""
 
     def __post_init__(self) -> None:
-        for host, port in ((self.host, self.port), *self.others):
+        for host, port in self.machines:
             if not host:
                 raise ConfigError("the bus's address has no host; write stomp://login:passcode@host:port/vhost")
             if not 0 <= port <= 65535:
@@ -66,8 +72,11 @@ class Address:
         for name in ("login", "passcode", "vhost"):
             if any(end in getattr(self, name) for end in "\r\n\0"):  # STOMP 1.2: CONNECT's headers are not escaped
                 raise ConfigError(f"the bus's {name} must not hold line ends or NUL")
+        self._check_options()
+
+    def _check_options(self) -> None:
         for name, values in OPTIONS.items():
-            if getattr(self, name) not in ("", *values):
+            if values and getattr(self, name) not in ("", *values):
                 known = " or ".join(f"{name}={value}" for value in values)
                 raise ConfigError(f"the bus's URL says {name}={getattr(self, name)}; there is {known}")
         for name, (_, least, most) in INTERVALS.items():
@@ -75,6 +84,8 @@ class Address:
                 raise ConfigError(
                     f"the bus's URL says {name}={getattr(self, name):g}; it is in seconds, from {least:g} to {most:g}"
                 )
+        if self.management:
+            _check_management(self.management)
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -121,10 +132,14 @@ class Address:
             **_options(parts.query),
         )
 
+    @property
+    def machines(self) -> tuple[tuple[str, int], ...]:
+        """Hosts and ports of all its machines."""
+        return ((self.host, self.port), *self.others)
+
     def machine(self, number: int) -> Address:
         """Return one of its machines, counted from 0 and round and round, with all else as it is here."""
-        machines = ((self.host, self.port), *self.others)
-        host, port = machines[number % len(machines)]
+        host, port = self.machines[number % len(self.machines)]
         return replace(self, host=host, port=port, others=()) if self.others else self
 
     @property
@@ -139,12 +154,10 @@ class Address:
         if self.memory:
             return f"memory://{self.host}"
         who = f"{quote(self.login, safe='')}:{passcode}@" if self.login else ""
-        where = ",".join(
-            f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in ((self.host, self.port), *self.others)
-        )
+        where = ",".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.machines)
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")
         scheme = "stomps" if self.tls else "stomp"
-        said = [f"{name}={getattr(self, name)}" for name in OPTIONS if getattr(self, name)]
+        said = [f"{name}={quote(getattr(self, name), ':/[]')}" for name in OPTIONS if getattr(self, name)]
         for name, (usual, _, _) in INTERVALS.items():
             if getattr(self, name) != usual:
                 said.append(f"{name}={getattr(self, name):g}")
@@ -163,7 +176,7 @@ def _options(query: str) -> dict[str, Any]:
     given = parse_qsl(query, keep_blank_values=True)
     for name, value in given:
         if name not in OPTIONS and name not in INTERVALS:
-            known = " and ".join((*OPTIONS, *INTERVALS))
+            known = ", ".join((*OPTIONS, *INTERVALS))
             raise ConfigError(f"the bus's URL has an option {name!r}; there is {known}")
         if not value:
             raise ConfigError(f"the option {name} of the bus's URL cannot be empty; leave it out")
@@ -175,3 +188,17 @@ def _seconds(name: str, value: str) -> float:
         return float(value)
     except ValueError:
         raise ConfigError(f"the bus's URL says {name}={value}, which is no number of seconds") from None
+
+
+def _check_management(url: str) -> None:
+    """Raise a ConfigError unless it is a URL to ask; it is not repeated, for it might hold a passcode."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or parts.username is not None or parts.query or parts.fragment or not url.isprintable():
+        raise ConfigError(
+            "management= in the bus's URL is not like http://host:15672 or https://host:15671; the login there is that"
+            " of the bus"
+        )

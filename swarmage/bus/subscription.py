@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from swarmage.bus.delivery import Delivery
 
@@ -20,6 +20,7 @@ class Subscription:
         prefetch: how many unacknowledged messages the bus may have out here.
         browser: look at the messages and take none.
         exclusive: have the queue alone, or wait until those that came before have left.
+        more: headers that only one kind of bus knows.
     """
 
     id: str
@@ -29,3 +30,4 @@ class Subscription:
     prefetch: int = 1
     browser: bool = False
     exclusive: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)

@@ -69,6 +69,7 @@ class Subscriptions:
         headers = {"id": subscription.id, "destination": subscription.destination, "ack": subscription.ack}
         prefetch = EVERYTHING if subscription.browser else subscription.prefetch  # a look has no acks to go on with
         headers |= self._bus.dialect.subscribe(subscription.destination, prefetch, exclusive=subscription.exclusive)
+        headers |= subscription.more
         if subscription.browser:
             headers["browser"] = "true"
         with contextlib.suppress(ConnectionLost):  # the next one will have it

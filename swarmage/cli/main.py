@@ -28,6 +28,7 @@ COMMANDS = {
     "send": Place("send", "send", "Insert a task, and wait for its result if you like."),
     "status": Place("status", "status", "Show the bus, its queues and the drones."),
     "top": Place("top", "top", "Show queues, drones and workers live."),
+    "doctor": Place("doctor", "doctor", "Try what the bus does, and say what to change."),
     "cancel": Place("control", "cancel", "Cancel tasks that wait or run."),
     "pause": Place("control", "pause", "Have no drone begin tasks of a class."),
     "resume": Place("control", "resume", "Have them begin again."),

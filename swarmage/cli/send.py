@@ -153,7 +153,8 @@ def _is_performed(client: Client, task: Task) -> bool:
     """Tell whether some drone performs such tasks; a bus that cannot say counts as if one did."""
     name = task.task_class if task.key is None else kind_of(task.task_class)
     try:
-        queues = client.status(timeout=ASK_SECONDS)["queues"]
+        found = client.status(timeout=ASK_SECONDS)
     except SwarmageError:
         return True
-    return any(queue["consumers"] for queue in queues if queue["task_class"] == name)
+    performed = any(queue["consumers"] for queue in found["queues"] if queue["task_class"] == name)
+    return performed or "note" in found["bus"]

@@ -59,21 +59,21 @@ def _bus(bus: Mapping[str, Any]) -> str:
     if "error" in bus:
         return printable(f"{line} does not answer: {bus['error']}")
     for name, value in bus.items():
-        if name not in {"url", "note"} and name not in _OF_MESSAGES and value is not None:
+        if name not in {"url", "note", "time"} and name not in _OF_MESSAGES and value is not None:
             line += f", {name} {ago(value) if name == 'uptime' else value}"
     return printable(line) + _messages(bus)
 
 
 def _messages(bus: Mapping[str, Any]) -> str:
     """Return the second line, nothing where the bus does not tell."""
-    if not bus.keys() >= _OF_MESSAGES:
-        return ""
-    parts = [f"{bus['rate_in']:.1f}/s in, {bus['rate_out']:.1f}/s out, {bus['messages_waiting']} wait"]
-    parts += [f"{bus[name]} {name}" for name in ("acked", "expired", "dead") if bus[name]]
+    parts = []
+    if bus.keys() >= {"rate_in", "rate_out", "messages_waiting"}:
+        parts = [f"{bus['rate_in']:.1f}/s in, {bus['rate_out']:.1f}/s out, {bus['messages_waiting']} wait"]
+    parts += [f"{bus[name]} {name}" for name in ("acked", "expired", "dead") if bus.get(name)]
     for name, what in (("stored_bytes", "stored"), ("unsaved_bytes", "not stored yet"), ("disk_free_bytes", "free")):
-        if bus[name]:
+        if bus.get(name):
             parts.append(f"{in_units(bus[name])} {what}")
-    return "\nmessages: " + ", ".join(parts)
+    return "\nmessages: " + ", ".join(parts) if parts else ""
 
 
 def _orders(found: Mapping[str, Any]) -> str:
@@ -94,8 +94,7 @@ def _queues(found: Mapping[str, Any], able: Mapping[str, int], paused: Set[str])
         mark = "" if queue["consumers"] or not queue["task_class"] else "nobody performs it"
         if queue["task_class"] in paused:
             mark = "paused"
-        counts = [queue[name] for name in ("waiting", "in_flight", "delayed")]
-        counts += [queue.get(name, "") for name in ("rate_in", "rate_out")]
+        counts = [queue.get(name, "") for name in ("waiting", "in_flight", "delayed", "rate_in", "rate_out")]
         drones = able.get(queue["task_class"], 0) if queue["task_class"] else ""
         rows.append([queue["task_class"] or queue["name"], *counts, drones, mark])
     return columns(("TASK CLASS", "WAITING", "IN FLIGHT", "DELAYED", "IN/S", "OUT/S", "DRONES", ""), rows)

@@ -111,13 +111,13 @@ def _queues(found: Mapping[str, Any], before: Mapping[str, Any] | None, seconds:
         change = ""
         if before is not None and seconds > 0:
             change = f"{(_depth(queue) - depths.get(queue['name'], 0)) / seconds:+,.0f}"
-        counts = [str(queue[name]) for name in ("waiting", "in_flight", "delayed")]
+        counts = [str(queue.get(name, "")) for name in ("waiting", "in_flight", "delayed")]
         table.add_row(*map(_text, [queue["task_class"] or queue["name"], *counts, change]))
     return table
 
 
 def _depth(queue: Mapping[str, Any]) -> int:
-    return int(queue["waiting"] + queue["in_flight"] + queue["delayed"])
+    return int(queue["waiting"] + queue["in_flight"] + queue.get("delayed", 0))  # ActiveMQ does not tell that one
 
 
 def _workers(found: Mapping[str, Any]) -> Table:

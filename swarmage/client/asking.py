@@ -6,6 +6,7 @@ From: your program.  To: bus.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 
 from swarmage.bus.bus import Bus
@@ -16,20 +17,31 @@ from swarmage.wire.names import STATUS, reply_destination
 
 
 class Asking:
-    """A question, and a queue of its own for the answers, until the deadline."""
+    """A question, and a queue of its own for the answers, until the deadline.
 
-    def __init__(self, bus: Bus, timeout: float, clock: Clock) -> None:
+    What else the SUBSCRIBE for the answers has to say on this kind of bus stands in ``headers``.
+    """
+
+    def __init__(self, bus: Bus, timeout: float, clock: Clock, headers: Mapping[str, str] | None = None) -> None:
         self._name = f"{STATUS}{secrets.token_hex(8)}"
         self.answers = reply_destination(self._name)
         self._bus = bus
+        self._headers = headers or {}
         self._clock = clock
         self._timeout = timeout
         self._deadline = clock.monotonic() + timeout
-        self._heard: SimpleQueue[Delivery] = SimpleQueue()
+        self._heard: SimpleQueue[Delivery | None] = SimpleQueue()
 
     def __enter__(self) -> Asking:
         self._bus.subscribe(
-            Subscription(id=self._name, destination=self.answers, receive=self._receive, ack="auto", prefetch=1000)
+            Subscription(
+                id=self._name,
+                destination=self.answers,
+                receive=self._receive,
+                ack="auto",
+                prefetch=1000,
+                more=self._headers,
+            )
         )
         return self
 
@@ -44,8 +56,12 @@ class Asking:
         """Ask."""
         self._bus.connection(self._timeout).write(frame)
 
+    def give_up(self) -> None:
+        """Let who waits for an answer know that none will come."""
+        self._heard.put(None)
+
     def next(self) -> Delivery | None:
-        """Return the next answer, None when the time is over."""
+        """Return the next answer, None when the time is over or it was given up."""
         try:
             return self._heard.get(timeout=max(0.0, self._deadline - self._clock.monotonic()))
         except Empty:

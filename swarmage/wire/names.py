@@ -24,6 +24,9 @@ STATISTICS = "/bus/statistics"
 STATUS = "status."
 """How an originator's name begins that waits for answers of the next seconds only."""
 
+DOCTOR = f"/queue/{NAMESPACE}.doctor."
+"""How the queues begin in which `swarmage doctor` tries what the bus does."""
+
 _KEYED = f"/queue/{NAMESPACE}.keyed."
 _SAVED = f"/value/{NAMESPACE}.saved."
 _TASK = f"/queue/{NAMESPACE}.task."

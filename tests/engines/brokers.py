@@ -24,6 +24,7 @@ UP_SECONDS = 60.0
 END_SECONDS = 20.0
 _RABBITMQ = Path("/usr/lib/rabbitmq/lib")
 _ACTIVEMQ = Path("/usr/share/activemq/bin/activemq.jar")
+_LIBRARIES = Path(os.environ.get("ACTIVEMQ_LIBRARIES", "/usr/share/java"))
 _OPENS = ("java.lang", "java.util", "java.net", "java.util.concurrent")
 
 
@@ -125,21 +126,27 @@ class Embedded(Broker):
 
 
 class RabbitMQ(Broker):
-    """RabbitMQ as Debian has it: one node and the Erlang port mapper it needs."""
+    """RabbitMQ as Debian has it: one node and the Erlang port mapper it needs.
+
+    Attributes:
+        management: URL of its management API.
+    """
 
     package = "rabbitmq-server"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._mapper_port, self._inner_port = free_port(), free_port()
+        self._mapper_port, self._inner_port, management = free_port(), free_port(), free_port()
+        self.management = f"http://127.0.0.1:{management}"
         self._mapper: subprocess.Popen[bytes] | None = None
         for name in ("mnesia", "log", "config"):
             (folder / name).mkdir()
-        (folder / "enabled_plugins").write_text("[rabbitmq_stomp].\n")
+        (folder / "enabled_plugins").write_text("[rabbitmq_stomp, rabbitmq_management].\n")
         (folder / "definitions.json").write_text(json.dumps(_DEFINITIONS))
         (folder / "rabbitmq.conf").write_text(
             f"stomp.listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             "stomp.tcp_listen_options.nodelay = true\n"
+            f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
             "listeners.tcp = none\n"
             "distribution.listener.interface = 127.0.0.1\n"
             f"distribution.listener.port_range.min = {self._inner_port}\n"
@@ -200,10 +207,15 @@ def _servers() -> list[Path]:
 
 
 _DEFINITIONS = {
-    "users": [{"name": LOGIN, "password": PASSCODE, "tags": "administrator"}],
+    "users": [
+        {"name": LOGIN, "password": PASSCODE, "tags": "monitoring"},
+        {"name": "untagged", "password": PASSCODE, "tags": ""},
+    ],
     "vhosts": [{"name": "/"}, {"name": "classic"}],
     "permissions": [
-        {"user": LOGIN, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"} for vhost in ("/", "classic")
+        {"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
+        for user in (LOGIN, "untagged")
+        for vhost in ("/", "classic")
     ],
 }
 
@@ -216,6 +228,9 @@ class ActiveMQ(Broker):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         (folder / "tmp").mkdir()
+        (folder / "lib" / "optional").mkdir(parents=True)
+        for library in self.libraries():
+            (folder / "lib" / "optional" / library.name).symlink_to(library)
         text = (Path(__file__).parent / "activemq.xml").read_text()
         (folder / "activemq.xml").write_text(
             text.replace("FOLDER", str(folder))
@@ -223,6 +238,12 @@ class ActiveMQ(Broker):
             .replace("LOGIN", LOGIN)
             .replace("PASSCODE", PASSCODE)
         )
+
+    @classmethod
+    def libraries(cls) -> list[Path]:
+        """Return what its statistics plugin needs to answer over STOMP, where this machine has it."""
+        found = [_LIBRARIES / name for name in ("xstream.jar", "jettison.jar")]
+        return found if all(library.exists() for library in found) else []
 
     @classmethod
     def is_there(cls) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class EmbeddedBus:
     """The real bus, in memory, in a thread with an event loop of its own."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, users_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        users_file: Path | None = None,
+        others: Mapping[str, str] | None = None,
+    ) -> None:
         self._tls = tls
-        users = {"ann": "s3cret"}
+        users = {"ann": "s3cret", **(others or {})}
         self._server = BusServer(host="127.0.0.1", port=0, data=None, users=users, users_file=users_file, tls=tls)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="embedded bus")

@@ -122,6 +122,18 @@ def test_seconds_survive_the_url_and_those_that_are_usual_are_left_out() -> None
     assert (usual.heartbeat, usual.silence, usual.url) == (4, 60, "stomp://one:61613")
 
 
+def test_a_management_url_survives_the_url() -> None:
+    address = Address.parse("stomp://one?management=https://[::1]:15671/mq%20api&queues=classic")
+    assert address.management == "https://[::1]:15671/mq api"
+    assert Address.parse(address.url) == address
+
+
+def test_a_management_url_with_a_passcode_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Address.parse("stomp://one?management=http://ann:s3cret@two")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_its_machines_are_counted_round_and_round() -> None:
     address = Address.parse("stomp://one,two:7/v?queues=quorum")
     assert [address.machine(number).host for number in range(4)] == ["one", "two", "one", "two"]
@@ -136,12 +148,16 @@ def test_its_machines_are_counted_round_and_round() -> None:
         ("stomp://a:b@one,,two", "between two commas"),
         ("stomp://one:1,two:99999", "cannot be read"),
         ("stomp://one?queues=lazy", "queues=quorum or queues=classic"),
-        ("stomp://one?queue=classic", "'queue'; there is queues and dialect"),
+        ("stomp://one?queue=classic", "'queue'; there is queues, dialect, management, heartbeat, silence"),
         ("stomp://one?dialect=", "cannot be empty"),
         ("stomp://one?heartbeat=soon", "heartbeat=soon, which is no number of seconds"),
         ("stomp://one?heartbeat=0", "heartbeat=0; it is in seconds, from 0.1 to 60"),
         ("stomp://one?silence=-1", "silence=-1; it is in seconds, from 0 to 86400"),
         ("stomp://one?silence=nan", "silence=nan; it is in seconds"),
+        ("stomp://one?management=ftp://two", "not like http://host:15672"),
+        ("stomp://one?management=two:15672", "not like http://host:15672"),
+        ("stomp://one?management=http://two:x", "not like http://host:15672"),
+        ("stomp://one?management=http://ann:s3cret@two", "the login there is that of the bus"),
     ],
 )
 def test_machines_and_options_that_are_none_are_refused_in_words(url: str, says: str) -> None:

@@ -36,6 +36,7 @@ def _bus(hub: Hub, shared: Iterable[Queue]) -> dict[str, Any]:
         "server": SERVER,
         "version": VERSION,
         "pid": os.getpid(),
+        "time": round(hub.clock.wall(), 3),
         "durability": hub.durability,
         "refusing": hub.journal.full,
         "uptime": round(now - hub.started, 3),

@@ -20,10 +20,12 @@ def dialect_of(server: str, address: Address) -> Dialect:
         BusRefused: it is a bus that this version does not know, or the URL has an option that is for another one.
     """
     name = address.dialect or _BY_SERVER.get(server.partition("/")[0], "")
-    if address.queues and name in {"embedded", "activemq", "artemis"}:
-        raise BusRefused(
-            f"?queues={address.queues} in the bus's URL is for RabbitMQ, and {server!r} answers there; leave it out"
-        )
+    if name in {"embedded", "activemq", "artemis"}:
+        for option in ("queues", "management"):
+            if value := getattr(address, option):
+                raise BusRefused(
+                    f"?{option}={value} in the bus's URL is for RabbitMQ, and {server!r} answers there; leave it out"
+                )
     match name:
         case "embedded":
             return EmbeddedDialect()

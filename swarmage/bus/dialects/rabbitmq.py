@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from swarmage.errors import ConfigError, NotEncodable
 from swarmage.wire.message import Message
-from swarmage.wire.names import NAMESPACE, STATE, STATUS, reply_destination
+from swarmage.wire.names import DOCTOR, NAMESPACE, STATE, STATUS, reply_destination
 
 MOST_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """Bytes of a body: RabbitMQ takes no frame over 4 MiB since 3.12."""
@@ -16,6 +16,8 @@ STEP = 1.1
 """Between two rungs of the ladder of delays: none is early, none more than a tenth late."""
 
 DAY = 24 * 3600
+BRIEF = 300
+"""Seconds for which a queue that nobody will miss outlives its use."""
 
 _QUEUE = {"durable": "true", "auto-delete": "false"}
 _CLASSIC = {**_QUEUE, "x-queue-type": "classic"}
@@ -49,6 +51,8 @@ class RabbitMQDialect:
             return {**_CLASSIC, "x-expires": "60000"}
         if destination.startswith(reply_destination("")):
             return {**self._plain, "x-expires": str(DAY * 1000)}
+        if destination.startswith(DOCTOR):
+            return {**self._kept, "x-expires": str(BRIEF * 1000)}
         return self._kept
 
     def check(self, message: Message) -> None:
@@ -107,7 +111,7 @@ class RabbitMQDialect:
         arguments = {
             **self._plain,
             "x-message-ttl": str(wait),
-            "x-expires": str(wait + 2 * DAY * 1000),
+            "x-expires": str(wait + (BRIEF if message.destination.startswith(DOCTOR) else 2 * DAY) * 1000),
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": queue,
         }

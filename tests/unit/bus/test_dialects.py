@@ -37,6 +37,8 @@ def test_another_bus_is_refused_with_the_way_out(server: str) -> None:
 def test_an_option_of_another_bus_is_refused(server: str) -> None:
     with pytest.raises(BusRefused, match=r"\?queues=classic"):
         dialect_of(server, Address(queues="classic"))
+    with pytest.raises(BusRefused, match=r"\?management=http://one"):
+        dialect_of(server, Address(management="http://one"))
 
 
 @pytest.mark.parametrize(

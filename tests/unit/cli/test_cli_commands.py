@@ -216,6 +216,12 @@ def test_a_wait_in_vain_for_a_slow_task_says_where_to_look(client: FakeClient) -
     assert f"no result within 1 s; look for the task {client.tasks[0].id} in" in result.stderr
 
 
+def test_a_wait_in_vain_on_a_bus_without_figures_blames_nobody(client: FakeClient) -> None:
+    client.outcome = errors.ReplyTimeout("late")
+    client.state["bus"] = {"url": "stomp://here:61613", "note": "no figures of queues"}
+    assert "no drone performs" not in run("send", "some.thing", "--wait", "--timeout", "1").stderr
+
+
 def test_progress_is_shown_with_nothing_that_could_steer_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +259,17 @@ def test_status_shows_bus_queues_and_drones(client: FakeClient) -> None:
     assert lines[3].split() == ["some.thing", "3", "1", "0", "2.5", "0.4", "1"]
     assert lines[4].split() == ["lost.one", "3", "1", "0", "2.5", "0.4", "0", "nobody", "performs", "it"]
     assert lines[7].split() == ["here-1", "here\\x1b", "17", "Some", "idle", "some.thing"]
+
+
+def test_status_leaves_out_what_a_bus_does_not_tell(client: FakeClient) -> None:
+    told = {name: value for name, value in QUEUE.items() if name not in {"delayed", "rate_in", "rate_out"}}
+    client.state |= {"bus": {"url": "stomp://here:61613", "expired": 2, "stored_bytes": 1000}, "queues": [told]}
+    lines = run("status").stdout.splitlines()
+    assert lines[:2] == ["bus stomp://here:61613", "messages: 2 expired, 1.0 kB stored"]
+    assert lines[4].split() == ["some.thing", "3", "1", "0"]
+    client.state["bus"] = {"url": "stomp://here:61613", "rate_in": 1.0, "rate_out": 0.5, "messages_waiting": 4}
+    assert run("status").stdout.splitlines()[1] == "messages: 1.0/s in, 0.5/s out, 4 wait"
+    assert "some.thing" in run("top").stdout
 
 
 def test_status_counts_the_drones_of_a_kind(client: FakeClient) -> None:
