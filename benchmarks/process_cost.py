@@ -38,10 +38,10 @@ class Cost:
         )
 
 
-def cost_of(pid: int) -> Cost:
-    """Return what the process and those it started have used."""
+def cost_of(pid: int, *, alone: bool = False) -> Cost:
+    """Return what the process has used, and unless ``alone`` those it started."""
     cpu, written, rss = 0.0, 0, 0
-    for member in _tree(pid):
+    for member in [pid] if alone else _tree(pid):
         try:
             stat = _stat(member)
             io = (_PROC / str(member) / "io").read_text()

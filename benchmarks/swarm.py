@@ -57,11 +57,12 @@ class Swarm:
             process.terminate()
             process.wait(timeout=60)
 
-    def start_bus(self) -> None:
+    def start_bus(self) -> subprocess.Popen[bytes]:
         """Start the bus and return when it answers."""
-        self.start("bus")
+        process = self.start("bus")
         with Client(timeout=START_TIMEOUT) as client:
             client.bus.start(START_TIMEOUT)
+        return process
 
     def start_drone(
         self, targets: Sequence[str] = ("benchmarks.workers",), processes: int = 1
@@ -69,12 +70,12 @@ class Swarm:
         """Start drones; they are there when `wait_for_drones` says so."""
         return self.start("drone", *targets, "-p", str(processes))
 
-    def wait_for_drones(self, client: Client, count: int) -> None:
+    def wait_for_drones(self, client: Client, count: int, timeout: float = START_TIMEOUT) -> None:
         """Return when so many drones answer."""
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + timeout
         while len(client.status()["drones"]) != count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{count} drones are not there after {START_TIMEOUT:.0f} s")
+                raise TimeoutError(f"{count} drones are not there after {timeout:.0f} s")
             time.sleep(0.05)
 
 

@@ -18,6 +18,10 @@ from swarmage.settings import Address, split_urls
 
 FOLDER = ".swarmage"
 KEY_BYTES = 32
+OWNER_ALONE = 0o077
+GROUP_MAY_READ = 0o037
+"""What the mode of a key file must not have. systemd and Kubernetes hand a secret to an unprivileged process as a file
+of root that its group, or the group of its access list, may read."""
 CA, CA_KEY = "ca.pem", "ca.key"
 CERTIFICATE, CERTIFICATE_KEY = "tls.pem", "tls.key"
 USERS = "users.json"
@@ -133,7 +137,7 @@ def find_ca() -> Path | None:
 
 
 def load_key(*, create: bool = False) -> bytes:
-    """Return the signing key: from ``SWARMAGE_KEY_FILE``, else from the state folder.
+    """Return the signing key: from ``SWARMAGE_KEY_FILE``, which root may have put there, else from the state folder.
 
     A state folder without a key gets one; a new state folder is made only when ``create`` is true, so that a client
     does not litter the place it happens to run in.
@@ -143,7 +147,7 @@ def load_key(*, create: bool = False) -> bytes:
     """
     named = os.environ.get("SWARMAGE_KEY_FILE")
     if named:
-        return _read_key(Path(named))
+        return _read_key(Path(named), of_root=GROUP_MAY_READ)
     home = find_home(create=create)
     if home is None:
         raise ConfigError(
@@ -156,13 +160,14 @@ def load_key(*, create: bool = False) -> bytes:
     return _read_key(path)
 
 
-def _read_key(path: Path) -> bytes:
+def _read_key(path: Path, *, of_root: int = OWNER_ALONE) -> bytes:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        found = path.stat()
         text = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from error
-    if mode & 0o077:
+    mode, forbidden = stat.S_IMODE(found.st_mode), OWNER_ALONE if found.st_uid else of_root
+    if mode & forbidden:
         raise ConfigError(f"the key file {path} can be read by others (mode {mode:o}); run: chmod 600 {path}")
     try:
         key = bytes.fromhex(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from swarmage.supervisor.bus_plan import BusPlan, Listening, plan_bus
 from swarmage.supervisor.keeping import Keeping
 from swarmage.supervisor.logs import log_to_stderr
 from swarmage.supervisor.occupied import occupied
+from swarmage.supervisor.sign_of_life import SignOfLife
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.supervisor import Supervisor
 
@@ -29,6 +30,12 @@ _concurrency = click.option(
     "-c", "--concurrency", multiple=True, metavar="CLASS=N", help="How many actors of a Worker class in each drone."
 )
 _reload = click.option("--reload", is_flag=True, help="Start the drones anew when a source file of theirs changes.")
+_alive = click.option(
+    "--alive-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Touch FILE every 5 seconds while all is ready and lives, for probes; it is gone at the end.",
+)
 
 _listen = click.option("--listen", metavar="HOST:PORT", help="Where to listen; by default where it did before.")
 _tls = click.option("--tls", is_flag=True, help="Encrypt, with the certificate of `swarmage keys tls`.")
@@ -45,6 +52,7 @@ _key = click.option("--key", type=click.Path(path_type=Path), metavar="FILE", he
 @_tls
 @_cert
 @_key
+@_alive
 @keeping_options
 @log_option
 def up(  # noqa: PLR0913 - one for each option
@@ -57,6 +65,7 @@ def up(  # noqa: PLR0913 - one for each option
     tls: bool,
     cert: Path | None,
     key: Path | None,
+    alive_file: Path | None,
     keeping: Keeping,
 ) -> None:
     """Run the embedded bus and, for the TARGETs, drones, on this machine.
@@ -82,6 +91,7 @@ def up(  # noqa: PLR0913 - one for each option
         concurrency=parse_concurrency(concurrency),
         bus=plan,
         reload=reload,
+        sign=SignOfLife(alive_file),
         announce=click.echo,
     )
     with _occupy(plan, "swarmage up"):
@@ -93,7 +103,10 @@ def up(  # noqa: PLR0913 - one for each option
 @_processes
 @_concurrency
 @_reload
-def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...], *, reload: bool) -> None:
+@_alive
+def drone(
+    targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...], *, reload: bool, alive_file: Path | None
+) -> None:
     """Run drone processes for the TARGETs on the bus that SWARMAGE_URL names, and keep them alive.
 
     A TARGET is a module or package of Workers, module:Class, where the Class is a Worker or a Supervisor with children,
@@ -107,7 +120,12 @@ def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]
     """
     log_to_stderr("swarmage")
     supervisor = Supervisor(
-        list(targets), processes, concurrency=parse_concurrency(concurrency), reload=reload, announce=click.echo
+        list(targets),
+        processes,
+        concurrency=parse_concurrency(concurrency),
+        reload=reload,
+        sign=SignOfLife(alive_file),
+        announce=click.echo,
     )
     _exit(supervisor)
 
@@ -118,19 +136,21 @@ def drone(targets: tuple[str, ...], processes: int, concurrency: tuple[str, ...]
 @_tls
 @_cert
 @_key
+@_alive
 @keeping_options
 @log_option
 @click.option("--check", "operation", flag_value="check", help="Run no bus: show what its file holds, and if sound.")
 @click.option("--repair", "operation", flag_value="repair", help="Run no bus: save what can be read of a damaged file.")
 @click.option("--compact", "operation", flag_value="compact", help="Run no bus: make its file smaller.")
 @click.option("--json", "json_wanted", is_flag=True, help="With the three above: print JSON.")
-def bus(
+def bus(  # noqa: PLR0913 - one for each option
     listen: str | None,
     data: Path | None,
     *,
     tls: bool,
     cert: Path | None,
     key: Path | None,
+    alive_file: Path | None,
     keeping: Keeping,
     operation: str | None,
     json_wanted: bool,
@@ -154,12 +174,15 @@ def bus(
     log_to_stderr("swarmage")
     plan = replace(_plan(Listening(at=listen, tls=tls, cert=cert, key=key), data), keeping=keeping)
     home = _home()
+    sign = SignOfLife(alive_file)
 
     def ready(address: Address) -> None:
         record_address(home, address)
+        sign.ready()
         click.echo(f"ready: bus {address}, home {home}")
 
-    with _occupy(plan, "swarmage bus"), ExitStack() as signals:
+    with _occupy(plan, "swarmage bus"), closing(sign), ExitStack() as signals:
+        sign.prepare()
 
         def stop_when(stop: Callable[[], None]) -> None:
             signals.enter_context(stop_signals(stop))
@@ -167,7 +190,11 @@ def bus(
         # Imported here, as only this command runs a bus in its own process.
         from swarmage.supervisor.embedded_bus import serve_bus  # noqa: PLC0415
 
-        asyncio.run(serve_bus(plan, on_ready=ready, stop_when=stop_when))
+        asyncio.run(
+            serve_bus(
+                plan, on_ready=ready, stop_when=stop_when, beat=sign.beat, every=sign.every, stopping=sign.stopping
+            )
+        )
 
 
 def _plan(listening: Listening, data: Path | None = None) -> BusPlan:

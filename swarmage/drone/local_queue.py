@@ -59,6 +59,11 @@ class Mailbox(Trees):
         self._ticked = True
         return TICK
 
+    @property
+    def ticked_at(self) -> float:
+        """When the drone's thread has had its last tick, on the monotonic clock."""
+        return self._next_tick - TICK_SECONDS
+
     def empty(self) -> bool:
         """Say whether there is no message to the drone itself."""
         return self._control.empty()

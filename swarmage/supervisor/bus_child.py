@@ -9,7 +9,7 @@ from swarmage.settings import Address
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.embedded_bus import serve_bus
 from swarmage.supervisor.parent_link import ParentLink
-from swarmage.supervisor.protocol import BusSpec, Ready
+from swarmage.supervisor.protocol import BEAT_SECONDS, BusSpec, Ready
 
 
 def run(spec: BusSpec, parent: ParentLink) -> None:
@@ -29,4 +29,12 @@ def run(spec: BusSpec, parent: ParentLink) -> None:
         users=spec.users,
         keeping=spec.keeping,
     )
-    asyncio.run(serve_bus(plan, on_ready=lambda there: parent.report(Ready(port=there.port)), stop_when=parent.on_stop))
+    asyncio.run(
+        serve_bus(
+            plan,
+            on_ready=lambda there: parent.report(Ready(port=there.port)),
+            stop_when=parent.on_stop,
+            beat=parent.beat,
+            every=BEAT_SECONDS,
+        )
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,13 @@ from swarmage.supervisor.bus_plan import BusPlan
 
 
 async def serve_bus(
-    plan: BusPlan, *, on_ready: Callable[[Address], None], stop_when: Callable[[Callable[[], None]], None]
+    plan: BusPlan,
+    *,
+    on_ready: Callable[[Address], None],
+    stop_when: Callable[[Callable[[], None]], None],
+    beat: Callable[[], None],
+    every: float,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the bus until it is stopped.
 
@@ -23,6 +30,9 @@ async def serve_bus(
         plan: how.
         on_ready: called with the bus's address when it listens.
         stop_when: called with what stops the bus, safe to call from any thread and from a signal handler.
+        beat: called by the bus's event loop while that turns.
+        every: seconds from one such call to the next.
+        stopping: called by the event loop when the bus has been asked to stop.
 
     Raises:
         ConfigError: it cannot start.
@@ -42,9 +52,25 @@ async def serve_bus(
     )
     await server.start()
     loop = asyncio.get_running_loop()
-    stop_when(lambda: None if loop.is_closed() else server.stop())
+
+    def stop() -> None:
+        server.stop()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the bus has stopped already
+            loop.call_soon_threadsafe(stopping)
+
+    stop_when(stop)
     on_ready(replace(address, port=server.port))
-    await server.serve()
+    beating = asyncio.create_task(_go_on_beating(beat, every))
+    try:
+        await server.serve()
+    finally:
+        beating.cancel()
+
+
+async def _go_on_beating(beat: Callable[[], None], every: float) -> None:
+    while True:
+        await asyncio.sleep(every)
+        beat()
 
 
 def _free_port(host: str, ports: tuple[int, ...]) -> int:

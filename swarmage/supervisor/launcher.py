@@ -12,6 +12,7 @@ import msgspec
 from swarmage.settings import Address
 from swarmage.supervisor.child_process import ChildProcess, Event
 from swarmage.supervisor.protocol import SPEC_VARIABLE, BusSpec, ChildSpec, encode
+from swarmage.supervisor.systemd import VARIABLES
 
 
 class Launcher:
@@ -45,7 +46,7 @@ class Launcher:
 
     def _environment(self, spec: ChildSpec, address: Address) -> dict[str, str]:
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in VARIABLES},
             SPEC_VARIABLE: encode(spec),
             "SWARMAGE_URL": address.url,
             "SWARMAGE_HOME": str(self._home),

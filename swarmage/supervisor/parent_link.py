@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable
 
-from swarmage.supervisor.protocol import GRACE_SECONDS, MARGIN_SECONDS, Report, encode
+from swarmage.supervisor.protocol import GRACE_SECONDS, MARGIN_SECONDS, Beat, Report, encode
 
 
 class ParentLink:
@@ -39,6 +40,13 @@ class ParentLink:
             os.write(self._reports, encode(report).encode() + b"\n")
         except BrokenPipeError:
             return
+
+    def beat(self) -> None:
+        """Tell the parent that this child lives; a parent that reads nothing any more does not hold it up."""
+        poll = select.poll()
+        poll.register(self._reports, select.POLLOUT)
+        if poll.poll(0):
+            self.report(Beat())
 
     def on_stop(self, drain: Callable[[], None]) -> None:
         """Call ``drain`` on each SIGTERM and when the parent is gone, from a signal handler or from another thread.

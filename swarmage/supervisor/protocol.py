@@ -13,6 +13,9 @@ from swarmage.supervisor.keeping import Keeping
 
 SPEC_VARIABLE = "SWARMAGE_CHILD"
 
+BEAT_SECONDS = 5.0
+"""How far the beats of a child are apart that lives."""
+
 GRACE_SECONDS = 30.0
 """What running tasks get to finish in when a drone drains."""
 
@@ -132,7 +135,11 @@ class Overran(msgspec.Struct, frozen=True, tag_field="state", tag="overran"):
     task: str
 
 
-Report = Ready | Failed | Drained | Alone | Overran
+class Beat(msgspec.Struct, frozen=True, tag_field="state", tag="beat"):
+    """The child lives: what does its work has had its turn."""
+
+
+Report = Ready | Failed | Drained | Alone | Overran | Beat
 
 _spec_decoder: msgspec.json.Decoder[ChildSpec] = msgspec.json.Decoder(ChildSpec)
 _report_decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 import msgspec
 
@@ -23,15 +23,14 @@ from swarmage.supervisor.ending import Ending
 from swarmage.supervisor.launcher import Launcher
 from swarmage.supervisor.protocol import BusSpec, Ready, Report
 from swarmage.supervisor.reloading import Reloading
+from swarmage.supervisor.sign_of_life import SignOfLife
 from swarmage.supervisor.signals import stop_signals
 from swarmage.supervisor.slot import Slot, bus_slots, drone_slots, is_hopeless, slots_on
 from swarmage.supervisor.targets import target_of
+from swarmage.supervisor.vigil import Vigil
+from swarmage.supervisor.waiting import next_event
 
 log = logging.getLogger(__name__)
-
-LOOK_SECONDS = 0.25
-"""A wait without end may miss a signal: two that come together may both be taken by another thread than the main one,
-which runs their handlers only when it wakes."""
 
 
 class Supervisor(Supervising):
@@ -49,7 +48,7 @@ class Supervisor(Supervising):
     patience = protocol.GRACE_SECONDS + protocol.MARGIN_SECONDS
     """Seconds a child has to drain before it is killed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings
         self,
         targets: Sequence[str] | None = None,
         processes: int = 1,
@@ -58,6 +57,7 @@ class Supervisor(Supervising):
         *,
         bus: BusPlan | None = None,
         reload: bool = False,
+        sign: SignOfLife | None = None,
         announce: Callable[[str], None] = log.info,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -71,6 +71,7 @@ class Supervisor(Supervising):
             concurrency: how many actors of a Worker class in each drone, by class name.
             bus: run the embedded bus like this too, and the drones on it.
             reload: replace the drones when a source file of theirs changes.
+            sign: what those who watch are given; by default systemd alone, if it has started this process.
             announce: told in one line of each child that is ready, and when all of them are.
             clock: where time comes from.
 
@@ -93,6 +94,7 @@ class Supervisor(Supervising):
         self._stopping = False
         self._ending = Ending((self._drones, self._bus), clock, self.patience)  # the bus last: drones acknowledge to it
         self._reloading = Reloading(self._drones, self._launch, clock, self.patience)
+        self._vigil = Vigil(self._slots(), sign or SignOfLife(), clock)
         self._error: SwarmageError | None = None
 
     def stop(self) -> None:
@@ -111,10 +113,11 @@ class Supervisor(Supervising):
             try:
                 self._start_all(self._bus or self._drones)
                 while not self._stopping or any(slot.processes for slot in self._slots()):
-                    self._handle(self._next_event())
+                    self._handle(next_event(self._events, self._due(), self._clock))
             finally:
                 self._ending.leave_nothing_behind()
                 self._launcher.close()
+                self._vigil.sign.close()
         if self._error is not None:
             raise self._error
         return 1 if self._ending.aborted else 0
@@ -124,21 +127,15 @@ class Supervisor(Supervising):
         assert home is not None
         self._home: Path = home.absolute()
         load_key(create=True)
+        self._vigil.sign.prepare()
         addresses = (self._plan.address,) if self._plan else resolve_addresses(self._url)
         self._address, *self._others = addresses
         self._drones[:] = slots_on(addresses, self._drones, self._rng)
         return Launcher(self.command, self._home, self._events)
 
-    def _next_event(self) -> Event:
-        due = [self._ending.kill_at, self._reloading.look_at, *(slot.restart_at for slot in self._slots())]
-        deadlines = [when for when in due if when is not None]
-        while True:
-            left = min(deadlines) - self._clock.monotonic() if deadlines else LOOK_SECONDS
-            try:
-                return self._events.get(timeout=min(LOOK_SECONDS, max(0.0, left)))
-            except Empty:
-                if left <= LOOK_SECONDS and deadlines:
-                    return DeadlinePassed()
+    def _due(self) -> list[float | None]:
+        due = (self._ending.kill_at, self._reloading.look_at, self._vigil.look_at)
+        return [*due, *(slot.restart_at for slot in self._slots())]
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -159,7 +156,9 @@ class Supervisor(Supervising):
     def _on_report(self, slot: Slot, child: ChildProcess, report: Report) -> None:
         if child is not slot.process:
             self._reloading.on_report(slot, child, report)
-        elif isinstance(report, Ready):
+            return
+        self._vigil.heard(slot)
+        if isinstance(report, Ready):
             self._on_ready(slot, report)
         else:
             slot.on_report(report)
@@ -173,6 +172,7 @@ class Supervisor(Supervising):
             self._announce(f"{slot.spec.name} ready: {', '.join(report.task_classes)}")
         if all(slot.is_ready for slot in self._slots()) and not self._said_ready:
             self._said_ready = True
+            self._vigil.ready()
             self._announce(f"ready: bus {' '.join(map(str, (self._address, *self._others)))}, home {self._home}")
 
     def _on_bus_ready(self, slot: Slot, spec: BusSpec, report: Ready) -> None:
@@ -222,6 +222,7 @@ class Supervisor(Supervising):
 
     def _begin_to_stop(self) -> None:
         self._stopping = True
+        self._vigil.sign.stopping()
         for slot in self._slots():
             slot.restart_at = None
         self._reloading.stop()
@@ -232,6 +233,7 @@ class Supervisor(Supervising):
         self._start_all([slot for slot in self._slots() if slot.restart_at is not None and slot.restart_at <= now])
         self._ending.kill_late(now)
         self._reloading.look(now)
+        self._vigil.look(now, stopping=self._stopping)
 
     def _start_all(self, slots: Sequence[Slot]) -> None:
         for slot in slots:

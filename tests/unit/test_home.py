@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import threading
 from pathlib import Path
@@ -163,6 +164,33 @@ def test_a_key_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: in
     (tmp_path / ".swarmage" / "key").chmod(mode)
     with pytest.raises(ConfigError, match="chmod 600"):
         load_key()
+
+
+@pytest.mark.parametrize(("owner", "mode", "taken"), [
+    (0, 0o400, True), (0, 0o440, True), (0, 0o640, True), (0, 0o444, False), (0, 0o460, False), (0, 0o660, False),
+    (1, 0o400, True), (1, 0o440, False), (1, 0o640, False),
+])  # fmt: skip
+def test_the_group_may_read_a_named_key_file_only_if_root_has_put_it_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, taken: bool
+) -> None:
+    path = tmp_path / "swarm.key"
+    write_secret(path, KEY.hex() + "\n")
+    path.chmod(mode)
+    monkeypatch.setenv("SWARMAGE_KEY_FILE", str(path))
+    real = Path.stat
+
+    def stat_of_owner(self: Path, **options: bool) -> os.stat_result:
+        found = list(real(self, **options))
+        found[stat.ST_UID] = owner if self == path else found[stat.ST_UID]
+        return os.stat_result(found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", stat_of_owner)
+        if taken:
+            assert load_key() == KEY
+        else:
+            with pytest.raises(ConfigError, match=f"mode {mode:o}.; run: chmod 600"):
+                load_key()
 
 
 def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmage.supervisor.protocol import SPEC_VARIABLE, DroneSpec, Failed, Ready, Report, decode_report, encode
+from swarmage.supervisor.protocol import SPEC_VARIABLE, Beat, DroneSpec, Failed, Ready, Report, decode_report, encode
 
 pytestmark = pytest.mark.acceptance
 
@@ -127,6 +127,15 @@ def test_leaves_hard_when_its_parent_is_gone_and_it_does_not_drain(boot: Boot) -
     child.report()
     child.leave()
     assert child.end() == (1, "", "")
+
+
+def test_a_parent_that_reads_nothing_holds_up_no_child_that_beats(boot: Boot) -> None:
+    child = boot(then='[parent.beat() for _ in range(10_000)]; print("went on", flush=True)')
+    assert child.process.stderr is not None
+    assert select.select([child.process.stderr], [], [], SECONDS)[0], "it is held up"
+    assert child.process.stderr.readline() == b"went on\n"
+    assert child.report() == Ready(task_classes=("drone-1",))
+    assert child.report() == Beat()
 
 
 def test_ctrl_c_is_for_the_parent_alone(boot: Boot) -> None:
