@@ -90,7 +90,7 @@ def test_an_argument_may_have_any_name(recording: Recording, name: str) -> None:
         (7, [7], {}),
         (None, [None], {}),
         ([1, 2], [[1, 2]], {}),
-        (Task(task_class="a", args=(1,), kwargs={"b": 2}), [1], {"b": 2}),
+        (Task(task_class="a", args=(1,), kwargs={"b": 2}, id="given"), [1], {"b": 2}),
     ],
     ids=repr,
 )

@@ -81,6 +81,7 @@ def test_a_systemd_that_does_not_read_holds_up_nobody_for_long(
         (None, "-1", None),
         (None, "soon", None),
     ],
+    ids=["any process", "this process", "another process", "not said", "none", "negative", "no number"],
 )
 def test_the_watchdog_is_ours_or_none(pid: int | None, microseconds: str | None, seconds: float | None) -> None:
     said = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_PID": pid, "WATCHDOG_USEC": microseconds}
