@@ -32,6 +32,7 @@ from benchmarks import bus_backlog, bus_connections, bus_latency, bus_plot, bus_
 from benchmarks.bus_report import Sample
 from benchmarks.rabbitmq import RabbitMQ, find
 from benchmarks.servers import Embedded, Server
+from swarmage.bench.machine import facts
 
 BODIES = {100: 1.0, 1024: 1.0, 65_536: 0.05}
 """Bodies in bytes, and the share of the messages that are sent with them."""
@@ -172,7 +173,7 @@ def _facts(makers: Sequence[Maker]) -> dict[str, str]:
     found: dict[str, str] = {}
     for make in makers:
         with make() as server:
-            found = found or bus_report.facts(server.data)
+            found = found or facts(server.data)
             if isinstance(server, RabbitMQ):
                 found |= server.versions()
     return found

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from benchmarks import bus_rates
 from benchmarks.bus_report import MIB, Sample
-from benchmarks.process_cost import cost_at_rest, cost_of
 from benchmarks.servers import Server
+from swarmage.bench.process_cost import cost_at_rest, cost_of
 
 QUEUE = "/queue/bench.backlog"
 SMALLEST = 1_000

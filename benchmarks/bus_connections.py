@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from benchmarks import bus_rates
 from benchmarks.bus_report import MIB, Sample, measure
-from benchmarks.process_cost import cost_at_rest, cost_of
-from benchmarks.raw_socket import RawSocket
 from benchmarks.servers import Server
+from swarmage.bench.process_cost import cost_at_rest, cost_of
+from swarmage.bench.raw_socket import RawSocket
 
 MOST = 998
 """With the two that work, as many as the embedded bus takes."""

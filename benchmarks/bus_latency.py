@@ -6,31 +6,22 @@ a while is charged with everything that waited meanwhile, not with one slow mess
 
 from __future__ import annotations
 
-import re
-import selectors
 import statistics
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.bus_report import Sample
-from benchmarks.process_cost import cost_at_rest
-from benchmarks.raw_socket import RawSocket, frame
 from benchmarks.servers import Server
+from swarmage.bench import raw_latency
+from swarmage.bench.process_cost import cost_at_rest
 
 QUEUE = "/queue/bench.latency"
 _BODY = 1024
-_CONFIRMED = re.compile(rb"\nreceipt-id:(\d+)\n")
-_DELIVERED = re.compile(rb"\n\n(\d{10})x")
-_LEAD_SECONDS = 0.1
-_SLOWEST_SECONDS = 30.0
 
 
 def ask(server: Server, rate: int, seconds: float) -> Sample:
     """Send ``rate`` messages of 1 KB a second for so long; the first tenth is for warming up and does not count."""
     count = int(rate * seconds)
     before = cost_at_rest(server.pid)
-    confirmed, delivered = _run(server, rate, count)
+    confirmed, delivered = raw_latency.times(server.address, QUEUE, _BODY, rate, count)
     used = cost_at_rest(server.pid).since(before)
     counted = slice(count // 10, None)
     figures: dict[str, float] = {}
@@ -52,55 +43,3 @@ def ask(server: Server, rate: int, seconds: float) -> Sample:
             "delivered_us": [round(each * 1e6) for each in delivered],
         },
     )
-
-
-def _run(server: Server, rate: int, count: int) -> tuple[list[float], list[float]]:
-    """Return for each message the seconds from its place in the schedule to its RECEIPT and to its MESSAGE."""
-    frames = [_numbered(number) for number in range(count)]
-    with RawSocket(server.address) as sender, RawSocket(server.address) as receiver, ThreadPoolExecutor(1) as thread:
-        receiver.subscribe(QUEUE)
-        started = time.perf_counter() + _LEAD_SECONDS
-        due = [started + number / rate for number in range(count)]
-        offering = thread.submit(_offer, sender, frames, due)
-        confirmed, delivered = _watch(sender, receiver, due)
-        offering.result()
-        receiver.leave()
-    return confirmed, delivered
-
-
-def _numbered(number: int) -> bytes:
-    made = frame(QUEUE, b"%010d" % number + b"x" * (_BODY - 10))
-    return made.replace(b"SEND\n", b"SEND\nreceipt:%d\n" % number, 1)
-
-
-def _offer(sender: RawSocket, frames: Sequence[bytes], due: Sequence[float]) -> None:
-    """Send each frame when it is due, or at once where that is over."""
-    for each, when in zip(frames, due, strict=True):
-        wait = when - time.perf_counter()
-        if wait > 0:
-            time.sleep(wait)
-        sender.write(each)
-
-
-def _watch(sender: RawSocket, receiver: RawSocket, due: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Note when each answer comes, and acknowledge what is delivered."""
-    confirmed, delivered = [-1.0] * len(due), [-1.0] * len(due)
-    missing = 2 * len(due)
-    patterns = {sender: (_CONFIRMED, confirmed), receiver: (_DELIVERED, delivered)}
-    with selectors.DefaultSelector() as selector:
-        for raw in patterns:
-            selector.register(raw, selectors.EVENT_READ, raw)
-        while missing:
-            ready = selector.select(_SLOWEST_SECONDS)
-            if not ready:
-                raise TimeoutError(f"{missing} answers did not come within {_SLOWEST_SECONDS:.0f} s")
-            for key, _ in ready:
-                pattern, times = patterns[key.data]
-                frames = key.data.read_frames()
-                now = time.perf_counter()
-                for number in map(int, pattern.findall(frames)):
-                    missing -= times[number] < 0
-                    times[number] = now - due[number]
-                if key.data is receiver:
-                    receiver.acknowledge(frames)
-    return confirmed, delivered

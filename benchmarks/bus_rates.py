@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.bus_report import Sample, measure
-from benchmarks.raw_socket import RawSocket, frame
 from benchmarks.servers import Server
+from swarmage.bench.raw_socket import RawSocket, frame
 
 QUEUE = "/queue/bench.rates"
 _WINDOW = 1000

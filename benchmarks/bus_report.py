@@ -1,19 +1,15 @@
-"""What the load tests of the bus found: samples, the table of their medians, and the machine they were taken on."""
+"""What the load tests of the bus found: samples, and the table of their medians."""
 
 from __future__ import annotations
 
-import os
-import platform
-import sqlite3
 import statistics
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks.process_cost import cost_at_rest
 from benchmarks.servers import Server
+from swarmage.bench.process_cost import cost_at_rest
 
 EMBEDDED, OTHER = "embedded", "RabbitMQ"
 MIB = 1 << 20
@@ -119,32 +115,3 @@ def _spread(values: list[float]) -> str:
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def facts(data: Path) -> dict[str, str]:
-    """Return what one must know about the machine to compare with another, and how busy it was."""
-    return {
-        "cores": str(len(os.sched_getaffinity(0))),
-        "CPU": _line(Path("/proc/cpuinfo"), "model name") or platform.machine(),
-        "memory": _line(Path("/proc/meminfo"), "MemTotal"),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "file system": _file_system(data),
-        "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
-        "load average before": f"{os.getloadavg()[0]:.2f}",
-    }
-
-
-def _line(path: Path, name: str) -> str:
-    for line in path.read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return ""
-
-
-def _file_system(data: Path) -> str:
-    """Return the type of the file system that holds the data: on one in memory, syncing costs nothing."""
-    mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
-    there = [(len(point), kind) for point, kind in mounts if data.resolve().is_relative_to(point)]
-    return max(there)[1] if there else "unknown"

@@ -24,9 +24,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.facts import tell
-from benchmarks.servers import free_ports
-from benchmarks.swarm import Swarm
 from swarmage import Client, Task
+from swarmage.bench.swarm import Swarm, free_ports
 from swarmage.client.status import bus_figures
 from swarmage.wire.names import keyed_destination
 

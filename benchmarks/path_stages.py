@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.workers import NoOp
+from swarmage.bench.workers import Threads
 from swarmage.broker.hub import Hub
 from swarmage.broker.storage.store import MemoryStore
 from swarmage.bus.bus import Bus
@@ -79,10 +79,10 @@ class Path:
         cell = Cell(mailbox=self._mailbox, wire=self._wire, bus=self._link, clock=SYSTEM_CLOCK)
         token = starting.set(cell)
         try:
-            self._worker = NoOp()
+            self._worker = Threads()
         finally:
             starting.reset(token)
-        self._finalizer = Finalizer(cell, NoOp.abilities, random.Random(0))
+        self._finalizer = Finalizer(cell, Threads.abilities, random.Random(0))
         intake = Intake(self._mailbox, self._wire, SYSTEM_CLOCK, crashes=3)
         subscriptions = Subscriptions(self._link)
         destination = task_destination(TASK_CLASS)
@@ -114,7 +114,7 @@ class Path:
 
     def make(self, numbers: Iterable[int]) -> list[Task]:
         """Make tasks of their arguments."""
-        return [_task_of(TASK_CLASS, number) for number in numbers]
+        return [_task_of(TASK_CLASS, f"{number:08}") for number in numbers]
 
     def write(self, tasks: list[Task]) -> list[Message]:
         """Encode and sign them."""

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.raw_socket import RawSocket
-from benchmarks.servers import connect, free_ports, wait_for_port
+from benchmarks.servers import connect, wait_for_port
+from swarmage.bench.raw_socket import RawSocket
+from swarmage.bench.swarm import free_ports
 from swarmage.settings import Address
 
 _PLACES = ("/usr/lib/rabbitmq/lib", "/usr/local/lib/rabbitmq/lib", "/opt/rabbitmq/lib", "/opt")
@@ -53,6 +54,7 @@ class RabbitMQ:
 
     Attributes:
         address: where it listens with STOMP.
+        amqp: where it listens with AMQP, as a URL.
         pid: the process at the top of its tree, while it runs.
     """
 
@@ -63,6 +65,7 @@ class RabbitMQ:
         self._folder = TemporaryDirectory(prefix="swarmage-bench-rabbitmq-")
         stomp, amqp, distribution, self._mapper_port = free_ports(4)
         self.address = Address(port=stomp, login="bench", passcode="bench-" + os.urandom(8).hex())
+        self.amqp = f"amqp://{self.address.login}:{self.address.passcode}@127.0.0.1:{amqp}/"
         self._mapper: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
         home = Path(self._folder.name)
@@ -82,7 +85,7 @@ class RabbitMQ:
     def __exit__(self, *_: object) -> None:
         self.stop()
         if self._mapper is not None:
-            _end(self._mapper, _STOP_TIMEOUT)
+            end(self._mapper, _STOP_TIMEOUT)
         self._folder.cleanup()
 
     @property
@@ -121,7 +124,7 @@ class RabbitMQ:
     def stop(self) -> None:
         """End the node as its service would, and wait for it."""
         if self._server is not None:
-            _end(self._server, _STOP_TIMEOUT, group=True)
+            end(self._server, _STOP_TIMEOUT, group=True)
             self._server = None
 
     def versions(self) -> dict[str, str]:
@@ -159,7 +162,7 @@ class RabbitMQ:
         }
 
 
-def _end(process: subprocess.Popen[bytes], timeout: float, *, group: bool = False) -> None:
+def end(process: subprocess.Popen[bytes], timeout: float, *, group: bool = False) -> None:
     """Ask the process to end, and do not ask again; with ``group`` see to it that nothing of its session is left."""
     if process.poll() is None:
         process.terminate()

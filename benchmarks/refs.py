@@ -25,9 +25,8 @@ from rich.table import Table
 
 import swarmage
 from benchmarks.facts import tell
-from benchmarks.servers import free_ports
-from benchmarks.swarm import Swarm
 from swarmage import Client, RemoteRef
+from swarmage.bench.swarm import Swarm, free_ports
 
 NAME = "bench"
 THREADS = 8

@@ -21,15 +21,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.facts import tell
-from benchmarks.process_cost import cost_at_rest, cost_of
 from benchmarks.scaling_workers import CLASSES, WORKERS
-from benchmarks.servers import free_ports
-from benchmarks.swarm import Swarm
 from swarmage import Client
+from swarmage.bench.process_cost import cost_at_rest, cost_of
+from swarmage.bench.swarm import Swarm, free_ports
 
 MIB = 1024 * 1024
 IDLE_SECONDS = 10.0
-BOOT_SECONDS = 120.0
 
 
 class Width(NamedTuple):
@@ -62,11 +60,13 @@ def measure(width: Width) -> dict[str, float]:
     """Start a swarm of this width and return what it takes while nothing happens."""
     os.environ |= {CLASSES: str(width.classes), WORKERS: str(width.workers)}
     with Swarm(free_ports(1)[0]) as swarm:
-        bus = swarm.start_bus().pid
+        swarm.start_bus()
+        assert swarm.bus is not None
+        bus = swarm.bus.pid
         with Client(timeout=60) as client:
             started = time.perf_counter()
             supervisor = swarm.start_drone(("benchmarks.scaling_workers",), width.drones).pid
-            swarm.wait_for_drones(client, width.drones, BOOT_SECONDS)
+            swarm.wait_for_drones(client, width.drones)
             ready = time.perf_counter() - started
             drones = [int(drone["pid"]) for drone in client.status()["drones"]]
         cost_at_rest(supervisor)

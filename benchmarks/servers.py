@@ -6,12 +6,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from benchmarks.raw_socket import RawSocket
-from benchmarks.swarm import Swarm
+from swarmage.bench.raw_socket import RawSocket
+from swarmage.bench.swarm import Swarm, free_ports
 from swarmage.settings import Address
 
 _START_TIMEOUT = 180.0  # with a million messages on disk, on a slow machine
@@ -116,14 +115,3 @@ def _retry(attempt: Callable[[], Opened], process: subprocess.Popen[bytes]) -> O
             if time.monotonic() > deadline:
                 raise TimeoutError(f"nobody answered within {_START_TIMEOUT:.0f} s: {error}") from error
         time.sleep(_RETRY_SECONDS)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports nobody listens on now."""
-    with ExitStack() as open_sockets:
-        ports: list[int] = []
-        for _ in range(count):
-            probe = open_sockets.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
-        return ports

@@ -10,6 +10,7 @@ The way of a task, one folder a stage, in the order it travels:
     drone/       the cell: take tasks in, perform them, finalize
     child/       what runs in a process of its own, for a Worker that asks for one
     supervisor/  the process above: keeps drones and the embedded bus alive
+    bench/       load tests of all of it, beside bare sockets
     cli/         the commands, for people
     testing/     all of it in one process, for tests
 

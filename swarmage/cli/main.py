@@ -36,6 +36,7 @@ COMMANDS = {
     "drain": Place("control", "drain", "Have one drone finish and leave."),
     "stack": Place("control", "stack", "Show where in its code a drone is."),
     "keys": Place("keys", "keys", "Show and make keys, certificates and users of the bus."),
+    "bench": Place("bench", "bench", "Measure how fast this machine inserts and performs tasks."),
     "dead": Place("dead", "dead", "List, show, retry and drop dead letters."),
 }
 

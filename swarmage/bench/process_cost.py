@@ -41,7 +41,7 @@ class Cost:
 def cost_of(pid: int, *, alone: bool = False) -> Cost:
     """Return what the process has used, and unless ``alone`` those it started."""
     cpu, written, rss = 0.0, 0, 0
-    for member in [pid] if alone else _tree(pid):
+    for member in [pid] if alone else tree(pid):
         try:
             stat = _stat(member)
             io = (_PROC / str(member) / "io").read_text()
@@ -71,7 +71,15 @@ def _stat(pid: int) -> list[str]:
     return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def _tree(pid: int) -> list[int]:
+def memory_of(pid: int) -> tuple[int, int]:
+    """Return the bytes of memory that the process, without its children, holds now, and the most it ever held."""
+    status = (_PROC / str(pid) / "status").read_text()
+    now, most = (int(status.partition(name)[2].split()[0]) * 1024 for name in ("VmRSS:", "VmHWM:"))
+    return now, most
+
+
+def tree(pid: int) -> list[int]:
+    """Return the process and all those that came of it."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.iterdir():
         if folder.name.isdigit():

@@ -1,0 +1,53 @@
+"""The buses of the comparison, each started for it on a free port, and all of them ended with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks import rabbitmq
+from benchmarks.compare import redis_server
+from benchmarks.compare.asking import Buses
+from benchmarks.compare.environments import NotInstalled
+from benchmarks.compare.peers import EMBEDDED, RABBITMQ, REDIS, SQLITE
+from swarmage.bench.swarm import Swarm, free_ports
+
+
+@contextmanager
+def started(wanted: Collection[str], fsync: str, data: Path | None) -> Iterator[tuple[Buses, dict[str, str]]]:
+    """Start the buses of these names; yield where they are, and their versions.
+
+    Args:
+        wanted: the names of the buses.
+        fsync: when Redis syncs its log.
+        data: where the folders of the embedded bus and of SQLite are made.
+
+    Raises:
+        NotInstalled: one of them is not here; the message says what to do.
+    """
+    with ExitStack() as stack:
+        # Always there, at least its folder: it holds the key that swarmage signs with on any bus.
+        swarm = stack.enter_context(Swarm(free_ports(1)[0], data))
+        urls, raw = {SQLITE: str(swarm.home)}, dict[str, str]()
+        versions: dict[str, str] = {}
+        if EMBEDDED in wanted:
+            swarm.start_bus()
+            urls[EMBEDDED] = swarm.address.url
+        if RABBITMQ in wanted:
+            sbin = rabbitmq.find()
+            if sbin is None:
+                raise NotInstalled("RabbitMQ is not installed; on Debian: apt-get install rabbitmq-server")
+            server = stack.enter_context(rabbitmq.RabbitMQ(sbin))
+            server.start()
+            server.wait().close()
+            urls[RABBITMQ], raw[RABBITMQ] = server.amqp, server.address.url
+            versions |= server.versions()
+        if REDIS in wanted:
+            program = redis_server.find()
+            if program is None:
+                raise NotInstalled("Redis is not installed; on Debian: apt-get install redis-server")
+            redis = stack.enter_context(redis_server.Redis(program, fsync))
+            urls[REDIS] = redis.url
+            versions["Redis"] = redis.version()
+        yield Buses(urls=urls, raw=raw), versions
