@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.bus_report import Sample
 from benchmarks.process_cost import cost_at_rest
-from benchmarks.raw_socket import RawSocket, frame
+from benchmarks.raw_socket import PREFETCH, RawSocket, frame
 from benchmarks.servers import Server
+from swarmage.settings import Address
 
 QUEUE = "/queue/bench.latency"
 _BODY = 1024
@@ -30,7 +31,7 @@ def ask(server: Server, rate: int, seconds: float) -> Sample:
     """Send ``rate`` messages of 1 KB a second for so long; the first tenth is for warming up and does not count."""
     count = int(rate * seconds)
     before = cost_at_rest(server.pid)
-    confirmed, delivered = _run(server, rate, count)
+    confirmed, delivered = offer(server.address, [_numbered(number) for number in range(count)], rate, QUEUE)
     used = cost_at_rest(server.pid).since(before)
     counted = slice(count // 10, None)
     figures: dict[str, float] = {}
@@ -54,13 +55,22 @@ def ask(server: Server, rate: int, seconds: float) -> Sample:
     )
 
 
-def _run(server: Server, rate: int, count: int) -> tuple[list[float], list[float]]:
-    """Return for each message the seconds from its place in the schedule to its RECEIPT and to its MESSAGE."""
-    frames = [_numbered(number) for number in range(count)]
-    with RawSocket(server.address) as sender, RawSocket(server.address) as receiver, ThreadPoolExecutor(1) as thread:
-        receiver.subscribe(QUEUE)
+def offer(
+    address: Address, frames: Sequence[bytes], rate: int, queue: str, headers: str = ""
+) -> tuple[list[float], list[float]]:
+    """Return for each message the seconds from its place in the schedule to its RECEIPT and to its MESSAGE.
+
+    Args:
+        address: where the bus listens.
+        frames: the messages; each asks for the receipt, and has the body, that begin with its number.
+        rate: how many of them a second.
+        queue: where they go.
+        headers: of SUBSCRIBE, besides those of every one.
+    """
+    with RawSocket(address) as sender, RawSocket(address) as receiver, ThreadPoolExecutor(1) as thread:
+        receiver.subscribe(queue, headers or f"prefetch-count:{PREFETCH}\n")
         started = time.perf_counter() + _LEAD_SECONDS
-        due = [started + number / rate for number in range(count)]
+        due = [started + number / rate for number in range(len(frames))]
         offering = thread.submit(_offer, sender, frames, due)
         confirmed, delivered = _watch(sender, receiver, due)
         offering.result()

@@ -19,17 +19,23 @@ START_TIMEOUT = 20.0
 
 
 class Swarm:
-    """`swarmage bus` with its data in a folder of its own, and `swarmage drone` when asked for.
+    """`swarmage bus` with its data in a folder of its own, or another bus, and `swarmage drone` when asked for.
 
     Attributes:
         address: where the bus listens.
         home: the folder.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, bus: int | Address) -> None:
+        """Set the environment for all that is started, here and as commands.
+
+        Args:
+            bus: the port for `start_bus`, or where another bus listens.
+        """
         self._folder = TemporaryDirectory(prefix="swarmage-bench-")
         self.home = Path(self._folder.name)
-        self.address = Address(port=port, login="bench", passcode="bench-" + os.urandom(8).hex())
+        passcode = "bench-" + os.urandom(8).hex()
+        self.address = bus if isinstance(bus, Address) else Address(port=bus, login="bench", passcode=passcode)
         os.environ["SWARMAGE_HOME"] = self._folder.name
         os.environ["SWARMAGE_URL"] = self.address.url
         record_address(self.home, self.address)
