@@ -30,7 +30,7 @@ from rich.progress import Progress
 
 from benchmarks import bus_backlog, bus_connections, bus_latency, bus_plot, bus_rates, bus_report, disk_latency
 from benchmarks.bus_report import Sample
-from benchmarks.rabbitmq import RabbitMQ, find
+from benchmarks.rabbitmq import RabbitMQ
 from benchmarks.servers import Embedded, Server
 from swarmage.bench.machine import facts
 
@@ -163,10 +163,9 @@ def _check_plot(plot: Path | None, drawable: bool) -> None:
 def _makers(no_rabbitmq: bool) -> list[Maker]:
     if no_rabbitmq:
         return [Embedded]
-    sbin = find()
-    if sbin is None:
+    if not RabbitMQ.is_there():
         raise click.UsageError("RabbitMQ is not installed here; install it, or leave it out with --no-rabbitmq")
-    return [Embedded, lambda: RabbitMQ(sbin)]
+    return [Embedded, RabbitMQ]
 
 
 def _facts(makers: Sequence[Maker]) -> dict[str, str]:

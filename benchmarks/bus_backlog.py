@@ -66,7 +66,7 @@ def _restart(server: Server) -> float:
     started = time.perf_counter()
     server.start()
     with server.wait() as raw:
-        raw.subscribe(QUEUE, prefetch=1)
+        raw.subscribe(QUEUE, "prefetch-count:1\n")
         raw.read_frames()
         return time.perf_counter() - started
 

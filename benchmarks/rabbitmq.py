@@ -1,25 +1,31 @@
-"""A RabbitMQ of one's own to compare with: a single node in a temporary folder, STOMP on a free port of this machine.
+"""A RabbitMQ of one's own: a node or a cluster of three, each in a folder of its own, STOMP on a free port.
 
-It runs with RabbitMQ's own defaults. Its port mapper is started here and ended with it, so nothing stays behind.
+Erlang's port mapper is started here and ended with it, so nothing stays behind.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import signal
 import subprocess
-import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
-from benchmarks.servers import connect, wait_for_port
+from benchmarks.brokers import END_SECONDS, Broker
+from benchmarks.servers import wait_for_port
 from swarmage.bench.raw_socket import RawSocket
 from swarmage.bench.swarm import free_ports
 from swarmage.settings import Address
 
 _PLACES = ("/usr/lib/rabbitmq/lib", "/usr/local/lib/rabbitmq/lib", "/opt/rabbitmq/lib", "/opt")
-_STOP_TIMEOUT = 60.0
+_ASK_SECONDS = 60.0
+TICK_SECONDS = 4
+"""Seconds, and a quarter more, until a node that has fallen silent counts as dead; RabbitMQ's own are a minute."""
 _CONFIG = """\
 stomp.listeners.tcp.1 = 127.0.0.1:{stomp}
 stomp.tcp_listen_options.nodelay = true
@@ -28,12 +34,19 @@ listeners.tcp.1 = 127.0.0.1:{amqp}
 distribution.listener.interface = 127.0.0.1
 distribution.listener.port_range.min = {distribution}
 distribution.listener.port_range.max = {distribution}
-default_user = {address.login}
-default_pass = {address.passcode}
+load_definitions = {folder}/definitions.json
 log.console = true
 log.console.level = warning
 log.file = false
 disk_free_limit.absolute = 50MB
+"""
+_MANAGEMENT = """\
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {port}
+"""
+_CLUSTER = """\
+cluster_formation.peer_discovery_backend = classic_config
+cluster_partition_handling = pause_minority
 """
 
 
@@ -49,137 +62,238 @@ def find() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-class RabbitMQ:
-    """One node with its data in a folder of its own.
+class Mapper:
+    """Erlang's port mapper, through which the nodes of one cluster find each other, and the cookie that they share."""
+
+    def __init__(self, home: Path) -> None:
+        self._port = free_ports(1)[0]
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+        cookie = home / ".erlang.cookie"
+        cookie.write_text(os.urandom(16).hex())
+        cookie.chmod(0o400)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Erlang finds it by."""
+        return {
+            "HOME": str(self._home),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_FLAGS": "-start_epmd false",
+        }
+
+    def start(self) -> None:
+        """Return when it listens, or Erlang would start one that stays; safe when it does already."""
+        if self._process is not None:
+            return
+        environment = {"PATH": os.environ.get("PATH", ""), **self.environment}
+        self._process = subprocess.Popen(
+            ["epmd"], env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_for_port(self._port, self._process)
+
+    def stop(self) -> None:
+        """End it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(END_SECONDS)
+
+
+class RabbitMQ(Broker):
+    """One node, with RabbitMQ's own defaults but where it says otherwise.
 
     Attributes:
-        address: where it listens with STOMP.
+        node: what it is called among Erlang's nodes.
         amqp: where it listens with AMQP, as a URL.
-        pid: the process at the top of its tree, while it runs.
+        management: URL of its management API, empty where it has none.
     """
 
     name = "RabbitMQ"
+    package = "rabbitmq-server"
 
-    def __init__(self, sbin: Path) -> None:
-        self._sbin = sbin
-        self._folder = TemporaryDirectory(prefix="swarmage-bench-rabbitmq-")
-        stomp, amqp, distribution, self._mapper_port = free_ports(4)
-        self.address = Address(port=stomp, login="bench", passcode="bench-" + os.urandom(8).hex())
-        self.amqp = f"amqp://{self.address.login}:{self.address.passcode}@127.0.0.1:{amqp}/"
-        self._mapper: subprocess.Popen[bytes] | None = None
-        self._server: subprocess.Popen[bytes] | None = None
-        home = Path(self._folder.name)
-        (home / "enabled_plugins").write_text("[rabbitmq_stomp].\n")
-        config = _CONFIG.format(stomp=stomp, amqp=amqp, distribution=distribution, address=self.address)
-        (home / "rabbitmq.conf").write_text(config)
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        lean: bool = False,
+        managed: bool = False,
+        number: int = 1,
+        mapper: Mapper | None = None,
+    ) -> None:
+        """Write its configuration.
 
-    def __enter__(self) -> RabbitMQ:
-        self._mapper = subprocess.Popen(["epmd"], env=self._environment(), stderr=subprocess.DEVNULL)
-        try:
-            wait_for_port(self._mapper_port, self._mapper)  # or Erlang would start one that stays
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        Args:
+            folder: for its data.
+            lean: with one scheduler that does not spin.
+            managed: with its management API.
+            number: tells it from others of one mapper.
+            mapper: of a cluster; without it the node has one of its own.
+        """
+        super().__init__(folder, lean=lean)
+        self._sbin = find() or Path()
+        self._own_mapper = mapper is None
+        self._mapper = mapper or Mapper(self.data)
+        self._distribution, self._amqp, port = free_ports(3)
+        self.amqp = f"amqp://{self.address.login}:{self.address.passcode}@127.0.0.1:{self._amqp}/"
+        self.management = f"http://127.0.0.1:{port}" if managed else ""
+        self.node = f"swarm{number}@localhost"
+        self.write_config()
+
+    def write_config(self, peers: Sequence[str] = ()) -> None:
+        """Write how it is to start, as one of several nodes where there are any."""
+        plugins = "rabbitmq_stomp, rabbitmq_management" if self.management else "rabbitmq_stomp"
+        (self.data / "enabled_plugins").write_text(f"[{plugins}].\n")
+        (self.data / "definitions.json").write_text(json.dumps(_definitions(self.address)))
+        config = _CONFIG.format(
+            stomp=self.address.port, amqp=self._amqp, distribution=self._distribution, folder=self.data
+        )
+        if self.management:
+            config += _MANAGEMENT.format(port=self.management.rpartition(":")[2])
+        if peers:
+            config += _CLUSTER
+            config += "".join(
+                f"cluster_formation.classic_config.nodes.{number} = {peer}\n" for number, peer in enumerate(peers, 1)
+            )
+        (self.data / "rabbitmq.conf").write_text(config)
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        if self._mapper is not None:
-            end(self._mapper, _STOP_TIMEOUT)
-        self._folder.cleanup()
+        self.kill()
+        if self._own_mapper:
+            self._mapper.stop()
+        super().__exit__()
 
-    @property
-    def pid(self) -> int:
-        """The process at the top of its tree."""
-        assert self._server is not None
-        return self._server.pid
-
-    @property
-    def data(self) -> Path:
-        """The folder it writes to."""
-        return Path(self._folder.name)
+    @classmethod
+    def is_there(cls) -> bool:
+        """Say whether this machine has it."""
+        return find() is not None and shutil.which("epmd") is not None
 
     def start(self) -> None:
         """Start the node; `wait` returns when it answers."""
-        environment = self._environment()
-        with (self.data / "out.log").open("ab") as log:
-            self._server = subprocess.Popen(
-                [self._sbin / "rabbitmq-server"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait(self) -> RawSocket:
-        """Return a socket as soon as the node lets one in."""
-        assert self._server is not None
-        try:
-            return connect(self.address, self._server)
-        except (TimeoutError, ChildProcessError) as error:
-            tail = (self.data / "out.log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"RabbitMQ did not start ({error}); it said:\n{tail}") from error
-
-    def stop(self) -> None:
-        """End the node as its service would, and wait for it."""
-        if self._server is not None:
-            end(self._server, _STOP_TIMEOUT, group=True)
-            self._server = None
+        self._mapper.start()
+        super().start()
 
     def versions(self) -> dict[str, str]:
         """Return the versions of RabbitMQ and Erlang."""
         erlang = 'io:format("OTP ~s, ERTS ~s", [erlang:system_info(K) || K <- [otp_release, version]]), halt().'
         return {
-            "RabbitMQ": self._ask(self._sbin / "rabbitmqctl", "version"),
-            "Erlang": self._ask("erl", "-noinput", "-eval", erlang),
+            "RabbitMQ": self._run(str(self._sbin / "rabbitmqctl"), "version"),
+            "Erlang": self._run("erl", "-noinput", "-eval", erlang),
         }
 
-    def _ask(self, *command: str | Path) -> str:
-        environment = self._environment()
-        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-        return answer.stdout.strip()
+    def evaluate(self, expression: str) -> str:
+        """Return what an Erlang expression, which ends in a period, comes to in this node.
 
-    def _environment(self) -> dict[str, str]:
-        home = self._folder.name
-        foreign = ("SWARMAGE_", "RABBITMQ_", "ERL_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return kept | {
-            "HOME": home,  # where Erlang makes its cookie
-            "PATH": f"{self._sbin}:{os.environ.get('PATH', '')}",
-            "RABBITMQ_NODENAME": f"swarmage-bench-{os.getpid()}@localhost",
-            "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
-            "RABBITMQ_MNESIA_BASE": f"{home}/mnesia",
-            "RABBITMQ_LOG_BASE": f"{home}/log",
-            "RABBITMQ_GENERATED_CONFIG_DIR": f"{home}/config",
-            "RABBITMQ_FEATURE_FLAGS_FILE": f"{home}/feature_flags",
-            "RABBITMQ_PID_FILE": f"{home}/pid",
-            "ERL_EPMD_PORT": str(self._mapper_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_FLAGS": "-start_epmd false",
-        }
+        Raises:
+            RuntimeError: the node cannot be asked, or the expression fails.
+        """
+        answer = self._run("erl_call", "-name", self.node, "-e", text=f"{expression}\n")
+        if not answer.startswith("{ok, "):
+            raise RuntimeError(f"{self.node} answers {answer!r} to {expression}")
+        return answer.removeprefix("{ok, ").removesuffix("}")
 
-
-def end(process: subprocess.Popen[bytes], timeout: float, *, group: bool = False) -> None:
-    """Ask the process to end, and do not ask again; with ``group`` see to it that nothing of its session is left."""
-    if process.poll() is None:
-        process.terminate()
+    def _run(self, *command: str, text: str = "") -> str:
         try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout)
-    if group:
-        _end_group(process.pid)
+            done = subprocess.run(
+                command, env=self.environment(), input=text, capture_output=True, text=True, timeout=_ASK_SECONDS,
+                check=True,
+            )  # fmt: skip
+        except subprocess.SubprocessError as error:
+            said = getattr(error, "stderr", "") or ""
+            raise RuntimeError(f"{command[0]} failed: {error}; {said}") from error
+        return done.stdout.strip()
+
+    def command(self) -> list[str]:
+        """Return what starts it."""
+        return [str(self._sbin / "rabbitmq-server")]
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment it is started in."""
+        folder = self.data
+        erlang = f"-kernel net_ticktime {TICK_SECONDS}" + " +S 1:1 +sbwt none" * self._lean
+        return {
+            **self._mapper.environment,
+            "PATH": f"{self._sbin}:{os.environ.get('PATH', '')}",
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
+            "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
+            "RABBITMQ_LOG_BASE": f"{folder}/log",
+            "RABBITMQ_GENERATED_CONFIG_DIR": f"{folder}/config",
+            "RABBITMQ_FEATURE_FLAGS_FILE": f"{folder}/feature_flags",
+            "RABBITMQ_PID_FILE": f"{folder}/pid",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": erlang,
+        }
 
 
-def _end_group(number: int) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        for _ in range(20):
-            try:
-                os.killpg(number, sign)
-            except ProcessLookupError:
-                return
-            time.sleep(0.1)
+class Cluster:
+    """Three nodes that hold the same quorum queues, of which one may be away.
+
+    Attributes:
+        nodes: its nodes.
+        address: where all of them listen.
+    """
+
+    name = "RabbitMQ cluster"
+    package = RabbitMQ.package
+    is_there = RabbitMQ.is_there
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._temporary = TemporaryDirectory(prefix="swarmage-bench-") if folder is None else None
+        home = Path(self._temporary.name) if self._temporary is not None else folder or Path()
+        home.mkdir(parents=True, exist_ok=True)
+        self._mapper = Mapper(home)
+        numbers = (1, 2, 3)
+        self.nodes = [
+            RabbitMQ(home / f"node{number}", lean=True, number=number, mapper=self._mapper) for number in numbers
+        ]
+        first, *others = self.nodes
+        for node in self.nodes:
+            node.address = replace(first.address, port=node.address.port)
+            node.write_config([each.node for each in self.nodes])
+        where = tuple((node.address.host, node.address.port) for node in others)
+        self.address = replace(first.address, others=where)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self.nodes:
+            node.__exit__()
+        self._mapper.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def start(self) -> None:
+        """Start all nodes at once."""
+        for node in self.nodes:
+            node.start()
+
+    def wait(self) -> RawSocket:
+        """Return a socket to one of the nodes as soon as all of them let one in."""
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            first, *others = pool.map(RabbitMQ.wait, self.nodes)
+        for other in others:
+            other.close()
+        return first
+
+
+UNTAGGED = "untagged"
+"""A user with the same passcode who may not ask the management API."""
+
+
+def _definitions(address: Address) -> dict[str, object]:
+    vhosts = ("/", "classic")
+    tags = {address.login: "monitoring", UNTAGGED: ""}
+    return {
+        "users": [{"name": user, "password": address.passcode, "tags": tag} for user, tag in tags.items()],
+        "vhosts": [{"name": vhost} for vhost in vhosts],
+        "permissions": [
+            {"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
+            for user in tags
+            for vhost in vhosts
+        ],
+    }

@@ -7,12 +7,11 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.rabbitmq import end
+from benchmarks.brokers import end
 from benchmarks.servers import wait_for_port
 from swarmage.bench.swarm import free_ports
 
 FSYNCS = ("everysec", "always")
-_STOP_TIMEOUT = 30.0
 
 
 def find() -> str | None:
@@ -59,7 +58,7 @@ class Redis:
 
     def __exit__(self, *_: object) -> None:
         if self._server is not None:
-            end(self._server, _STOP_TIMEOUT, group=True)
+            end(self._server)
         self._folder.cleanup()
 
     def version(self) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks import rabbitmq
 from benchmarks.compare import redis_server
 from benchmarks.compare.asking import Buses
 from benchmarks.compare.environments import NotInstalled
 from benchmarks.compare.peers import EMBEDDED, RABBITMQ, REDIS, SQLITE
+from benchmarks.rabbitmq import RabbitMQ
 from swarmage.bench.swarm import Swarm, free_ports
 
 
@@ -35,10 +35,9 @@ def started(wanted: Collection[str], fsync: str, data: Path | None) -> Iterator[
             swarm.start_bus()
             urls[EMBEDDED] = swarm.address.url
         if RABBITMQ in wanted:
-            sbin = rabbitmq.find()
-            if sbin is None:
+            if not RabbitMQ.is_there():
                 raise NotInstalled("RabbitMQ is not installed; on Debian: apt-get install rabbitmq-server")
-            server = stack.enter_context(rabbitmq.RabbitMQ(sbin))
+            server = stack.enter_context(RabbitMQ())
             server.start()
             server.wait().close()
             urls[RABBITMQ], raw[RABBITMQ] = server.amqp, server.address.url

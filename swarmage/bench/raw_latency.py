@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from swarmage.bench.raw_socket import RawSocket, frame
+from swarmage.bench.raw_socket import PREFETCH, RawSocket, frame
 from swarmage.settings import Address
 
 _CONFIRMED = re.compile(rb"\nreceipt-id:(\d+)\n")
@@ -31,11 +31,25 @@ def times(address: Address, queue: str, body: int, rate: int, count: int) -> tup
         rate: messages a second that are offered.
         count: how many of them.
     """
-    frames = [_numbered(queue, body, number) for number in range(count)]
+    return offer(address, [_numbered(queue, body, number) for number in range(count)], rate, queue)
+
+
+def offer(
+    address: Address, frames: Sequence[bytes], rate: int, queue: str, headers: str = f"prefetch-count:{PREFETCH}\n"
+) -> tuple[list[float], list[float]]:
+    """Do the same with messages of one's own.
+
+    Args:
+        address: where the bus listens.
+        frames: the messages; each asks for the receipt, and has the body, that begin with its number.
+        rate: how many of them a second.
+        queue: where they go.
+        headers: of SUBSCRIBE, besides those of every one.
+    """
     with RawSocket(address) as sender, RawSocket(address) as receiver, ThreadPoolExecutor(1) as thread:
-        receiver.subscribe(queue)
+        receiver.subscribe(queue, headers)
         started = time.perf_counter() + _LEAD_SECONDS
-        due = [started + number / rate for number in range(count)]
+        due = [started + number / rate for number in range(len(frames))]
         offering = thread.submit(_offer, sender, frames, due)
         confirmed, delivered = _watch(sender, receiver, due)
         offering.result()

@@ -54,10 +54,16 @@ class RawSocket:
 
     def write(self, data: bytes) -> None:
         """Send bytes, all of them."""
+        self._socket.settimeout(_TIMEOUT)
         self._socket.sendall(data)
 
-    def read_frames(self) -> bytes:
-        """Wait for whole frames and return their bytes; the bodies of this load test hold no NUL."""
+    def read_frames(self, timeout: float = _TIMEOUT) -> bytes:
+        """Wait for whole frames and return their bytes; the bodies of this load test hold no NUL.
+
+        Raises:
+            TimeoutError: nothing has come for ``timeout`` seconds.
+        """
+        self._socket.settimeout(timeout)
         while True:
             left = self._deadline - time.perf_counter()
             if left <= 0:
@@ -107,9 +113,9 @@ class RawSocket:
             confirmed += self.read_frames().count(b"\0")  # only receipts come this way
         return time.perf_counter() - started
 
-    def subscribe(self, destination: str, prefetch: int = PREFETCH) -> None:
+    def subscribe(self, destination: str, headers: str = f"prefetch-count:{PREFETCH}\n") -> None:
         """Ask for messages."""
-        options = f"ack:client-individual\nprefetch-count:{prefetch}\n"
+        options = f"ack:client-individual\n{headers}"
         self.write(f"SUBSCRIBE\nid:1\ndestination:{destination}\n{options}\n\0".encode())
 
     def acknowledge(self, frames: bytes) -> int:
@@ -120,14 +126,17 @@ class RawSocket:
         return len(numbers)
 
     def leave(self) -> None:
-        """Disconnect as one should: return when the bus has seen everything."""
-        self.write(b"DISCONNECT\nreceipt:last\n\n\0")
+        """End the subscription and disconnect: return when the bus has seen everything.
+
+        In this order, for RabbitMQ forgets the last acks of a quorum queue when the connection ends right after them.
+        """
+        self.write(b"UNSUBSCRIBE\nid:1\n\n\0DISCONNECT\nreceipt:last\n\n\0")
         self._read_until(b"receipt-id:last")
 
-    def receive_all(self, destination: str, count: int) -> float:
+    def receive_all(self, destination: str, count: int, headers: str = f"prefetch-count:{PREFETCH}\n") -> float:
         """Take and acknowledge so many messages; return the seconds from SUBSCRIBE to the last ACK's receipt."""
         started = time.perf_counter()
-        self.subscribe(destination)
+        self.subscribe(destination, headers)
         left = count
         while left > 0:
             left -= self.acknowledge(self.read_frames())

@@ -129,17 +129,18 @@ class Swarm(Guest):
         home: the folder.
     """
 
-    def __init__(self, port: int, folder: Path | None = None) -> None:
+    def __init__(self, bus: int | Address, folder: Path | None = None) -> None:
         """Make the folder.
 
         Args:
-            port: for the bus, on this machine.
+            bus: the port for `start_bus` on this machine, or where another bus listens.
             folder: where to make the folder; by default where the system has such folders.
 
         Raises:
             ConfigError: it cannot be made there.
         """
-        super().__init__(Address(port=port, login="bench", passcode="bench-" + os.urandom(8).hex()))
+        passcode = "bench-" + os.urandom(8).hex()
+        super().__init__(bus if isinstance(bus, Address) else Address(port=bus, login="bench", passcode=passcode))
         try:
             self._folder = TemporaryDirectory(prefix="swarmage-bench-", dir=folder)
         except OSError as error:

@@ -99,9 +99,11 @@ class Bus:
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join(timeout=5)
 
-    def branch(self) -> Bus:
-        """Return another bus at the same address, not started: a connection of its own."""
-        return Bus(self.address, clock=self._clock, follow=self._follow)
+    def branch(self, turn: int = 0) -> Bus:
+        """Return another bus at the same address, not started: it begins with our machine, or so many behind that."""
+        side = Bus(self.address, clock=self._clock, follow=self._follow)
+        side._machine = self._machine + turn
+        return side
 
     def abandon(self) -> None:
         """Connect no more, without a word on the present connection: what the death of a process looks like."""
@@ -115,7 +117,7 @@ class Bus:
         self.steps.wait(LEAVE_SECONDS)
         number, receipt = connection.receipts.expect()
         try:
-            connection.write(frames.encode("DISCONNECT", {"receipt": number}))
+            connection.write(*self._subscriptions.ends(), frames.encode("DISCONNECT", {"receipt": number}))
             receipt.wait(2.0)  # the receipt says that all before it has been taken in ("DISCONNECT")
         except BusError as error:
             logger.debug("no goodbye: %s", error)
@@ -207,8 +209,7 @@ class Bus:
                 connection.established = True  # from here on its end is told
                 self._subscriptions.renew(connection)
                 self._note(connection, None)
-            level = logging.INFO if self._connected_before else logging.DEBUG
-            logger.log(level, "connected to the bus at %s", address)
+            logger.log(logging.INFO if self._connected_before else logging.DEBUG, "connected to the bus at %s", address)
             self._connected_before = True
             while not (connection.lost or self._stopping):
                 self.pause(address.heartbeat / 4)

@@ -8,6 +8,7 @@ the queue is when nothing comes any more; what is delivered then ends as on a bu
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from queue import Empty, SimpleQueue
@@ -44,8 +45,9 @@ class Look(threading.Thread):
 
     def run(self) -> None:
         """Look until it has been seen to the end, or nobody wants to know any more."""
+        turns = itertools.count()  # a machine without its part of the stream refuses, for as long as it likes
         while self._bus.wants(self._subscription):
-            side = self._bus.branch()
+            side = self._bus.branch(next(turns))
             try:
                 side.start(CONNECT_SECONDS)
                 found = self._find(side)

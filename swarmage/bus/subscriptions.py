@@ -46,6 +46,17 @@ class Subscriptions:
         with contextlib.suppress(ConnectionLost):  # so there is nothing to unsubscribe
             connection.write(frames.encode("UNSUBSCRIBE", {"id": id_}))
 
+    def ends(self) -> list[bytes]:
+        """Return the frames that end all of them before a goodbye.
+
+        RabbitMQ forgets acks of a quorum queue that it has not passed on when a connection ends; the end of a
+        subscription comes behind them, and is waited for. Where the bus gives back, a goodbye says all there is to say.
+        """
+        if self._bus.dialect.gives_back:
+            return []
+        known = tuple(self._known.values())
+        return [frames.encode("UNSUBSCRIBE", {"id": each.id}) for each in known if not self._is_emulated(each)]
+
     def holds(self, subscription: Subscription) -> bool:
         """Say whether a subscription is still wanted."""
         return self._known.get(subscription.id) is subscription

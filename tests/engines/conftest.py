@@ -14,8 +14,9 @@ from typing import Any
 
 import pykka
 import pytest
-from brokers import ActiveMQ, Broker, Embedded, RabbitMQ
 
+from benchmarks.brokers import ActiveMQ, Broker, Embedded
+from benchmarks.rabbitmq import RabbitMQ
 from swarmage import Client, Drone, Worker
 
 ENGINES: Mapping[str, tuple[type[Broker], str]] = {
@@ -43,7 +44,7 @@ class Engine:
     def __init__(self, name: str, broker: Broker, end: str) -> None:
         self.name = name
         self.broker = broker
-        self.url = broker.url + end
+        self.url = broker.address.url + end
         self.prefix = ""
         self._stack = ExitStack()
 
@@ -105,11 +106,14 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[type[B
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SWARMAGE_HOME", str(folder / "home"))
         (folder / "home").mkdir(mode=0o700)
-        there = {kind: kind(folder / kind.__name__.lower()) for kind in kinds}
+        there = {kind: stack.enter_context(_made(kind, folder / kind.__name__.lower())) for kind in kinds}
         for broker in there.values():
-            stack.callback(broker.stop)
             broker.start()
         yield there
+
+
+def _made(kind: type[Broker], folder: Path) -> Broker:
+    return RabbitMQ(folder, lean=True, managed=True) if kind is RabbitMQ else kind(folder, lean=True)
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -120,7 +124,7 @@ def _engine(request: pytest.FixtureRequest, brokers: Mapping[type[Broker], Broke
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    brokers[kind].wait()
+    brokers[kind].wait().close()
     return Engine(request.param, brokers[kind], end)
 
 
@@ -129,7 +133,7 @@ def engines(brokers: Mapping[type[Broker], Broker]) -> Iterator[list[Engine]]:
     """All of them at once, for what takes long on each: those that are missing fail or skip the other tests."""
     found = [Engine(name, brokers[kind], end) for name, (kind, end) in ENGINES.items() if kind in brokers]
     for one in found:
-        one.broker.wait()
+        one.broker.wait().close()
         one.prefix = f"engine{next(_numbers)}"
     yield found
     with ThreadPoolExecutor(len(found)) as pool:

@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 import pytest
-from brokers import LOGIN, PASSCODE, ActiveMQ, RabbitMQ
 from conftest import SECONDS, Engine, eventually
 
+from benchmarks.brokers import ActiveMQ
+from benchmarks.rabbitmq import UNTAGGED, RabbitMQ
 from swarmage import Client, Worker, ability
 from swarmage.bus.bus import Bus
 from swarmage.bus.publish import publish
@@ -46,9 +47,9 @@ def doctor(engine: Engine, url: str, code: int = 0) -> dict[str, dict[str, str]]
     process = engine.process("doctor", "--json", url)
     output = process.communicate(timeout=4 * SECONDS)[0]
     assert process.returncode == code, output
-    assert PASSCODE not in output
+    assert engine.broker.address.passcode not in output
     found = json.loads(output[output.index("{") :])
-    assert found["bus"].startswith(f"stomp://{LOGIN}:***@")
+    assert found["bus"].startswith(f"stomp://{engine.broker.address.login}:***@")
     return {check["name"]: check for check in found["checks"]}
 
 
@@ -100,7 +101,10 @@ def _delayed(name: str) -> Any:
 
 def test_status_says_what_is_missing_where_nothing_is_told(engine: Engine) -> None:
     if isinstance(engine.broker, RabbitMQ):
-        url, says = told(engine).replace(f"//{LOGIN}:", "//untagged:"), "rabbitmqctl set_user_tags untagged monitoring"
+        url, says = (
+            told(engine).replace("//swarm:", f"//{UNTAGGED}:"),
+            f"rabbitmqctl set_user_tags {UNTAGGED} monitoring",
+        )
     elif without_libraries(engine):
         url, says = engine.url, "apt-get install libxstream-java libjettison-java"
     else:
@@ -109,7 +113,7 @@ def test_status_says_what_is_missing_where_nothing_is_told(engine: Engine) -> No
         found = client.status(10.0)
     assert found["queues"] == []
     assert says in found["bus"]["note"]
-    assert PASSCODE not in str(found)
+    assert engine.broker.address.passcode not in str(found)
 
 
 def test_queues_of_another_kind_are_an_error(engine: Engine) -> None:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 
 import pytest
-from brokers import Broker, Embedded
 from conftest import ENGINES, SECONDS, Engine, _numbers, eventually
 from test_promises import adder
 
+from benchmarks.brokers import Broker, Embedded
 from swarmage import Client, Task
 
 pytestmark = pytest.mark.acceptance

@@ -342,3 +342,18 @@ def test_the_passcode_is_in_no_log_while_the_bus_comes_and_goes(
     server.accept()
     assert "lost the connection" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+def test_who_leaves_a_bus_that_gives_nothing_back_ends_its_subscriptions_first(server: SmallServer) -> None:
+    bus = Bus(dataclasses.replace(server.address, dialect="rabbitmq"))
+    bus.subscribe(Subscription(id="1", destination="/queue/q", receive=lambda deliveries: None))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(bus.start, SECONDS)
+        peer = server.accept()
+        peer.log_in()
+        peer.frame("SUBSCRIBE")
+        starting.result(SECONDS)
+        stopping = pool.submit(bus.stop)
+        assert peer.frame("UNSUBSCRIBE").headers["id"] == "1"
+        peer.receipt(peer.frame("DISCONNECT").headers["receipt"])
+        stopping.result(SECONDS)

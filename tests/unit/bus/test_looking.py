@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from dataclasses import replace
 from queue import SimpleQueue
 
 from swarmage.bus import frames
@@ -29,6 +30,7 @@ def shows(peer: Peer, *bodies: bytes) -> bool:
     peer.receipt(peer.frame("ABORT").headers["receipt"])
     for body in bodies:
         peer.send(frames.encode("MESSAGE", {"subscription": "look", "ack": "1", "destination": STATE}, body))
+    peer.frame("UNSUBSCRIBE")
     peer.receipt(peer.frame("DISCONNECT").headers["receipt"])
     return True
 
@@ -70,4 +72,27 @@ def test_a_look_whose_connection_ends_is_begun_again(server: SmallServer) -> Non
             side = server.accept()
         assert heard.get(timeout=SECONDS)[-1].headers["browser"] == "end"
         server.close()
+        bus.stop(goodbye=False)
+
+
+def test_a_machine_that_refuses_a_look_is_followed_by_the_next_one(server: SmallServer) -> None:
+    other = SmallServer()
+    heard: SimpleQueue[list[Delivery]] = SimpleQueue()
+    bus = Bus(replace(server.address, others=((other.address.host, other.address.port),)))
+    bus._machine = 0
+    bus.subscribe(Subscription(id="state", destination=STATE, receive=heard.put, browser=True))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(bus.start, SECONDS)
+        log_in(server.accept())
+        starting.result(SECONDS)
+        refusing = server.accept()
+        log_in(refusing)
+        refusing.frame("SUBSCRIBE")
+        refusing.send(frames.encode("ERROR", {"message": "precondition_failed"}, b"no replica on the local node"))
+        side = other.accept()
+        while not shows(side, b"one"):  # the side's own bus may have tried it before it was left
+            side = other.accept()
+        assert heard.get(timeout=SECONDS)[-1].headers["browser"] == "end"
+        server.close()
+        other.close()
         bus.stop(goodbye=False)

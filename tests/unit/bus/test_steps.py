@@ -94,6 +94,7 @@ def test_who_leaves_waits_for_the_steps_that_are_open(side: Side) -> None:
     [number] = receipts(side.peer, 1)
     side.peer.receipt(number)
     assert side.peer.frame("ACK").headers == {"id": "a1"}
+    side.peer.frame("UNSUBSCRIBE")
     side.peer.receipt(side.peer.frame("DISCONNECT").headers["receipt"])
     leaving.result(SECONDS)
 
