@@ -36,6 +36,7 @@ COMMANDS = {
     "stack": Place("control", "stack", "Show where in its code a drone is."),
     "keys": Place("keys", "keys", "Show and make keys, certificates and users of the bus."),
     "dead": Place("dead", "dead", "List, show, retry and drop dead letters."),
+    "chaos": Place("chaos", "chaos", "Kill what runs, and see that no task is lost."),
 }
 
 
