@@ -13,6 +13,7 @@ The way of a task, one folder a stage, in the order it travels:
     bench/       load tests of all of it, beside bare sockets
     cli/         the commands, for people
     testing/     all of it in one process, for tests
+    chaos/       tasks while faults happen, and what came of them
 
 The words everyone uses stand beside them: task, ability, outcome, retry, settings, home, clock, errors.
 """

@@ -38,6 +38,7 @@ COMMANDS = {
     "keys": Place("keys", "keys", "Show and make keys, certificates and users of the bus."),
     "bench": Place("bench", "bench", "Measure how fast this machine inserts and performs tasks."),
     "dead": Place("dead", "dead", "List, show, retry and drop dead letters."),
+    "chaos": Place("chaos", "chaos", "Kill what runs, and see that no task is lost."),
 }
 
 

@@ -1,0 +1,1 @@
+"""What becomes of tasks when workers and buses are killed: swarmage beside its peers."""

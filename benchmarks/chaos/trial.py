@@ -1,0 +1,254 @@
+"""One peer under one fault: its tasks are inserted, the fault strikes again and again, then all of it is drained."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.chaos.buses import BUSES, Bus
+from benchmarks.chaos.peers import SQLITE, Peer
+from swarmage.chaos.processes import descendants
+
+PROGRAMS = Path(__file__).parent / "programs"
+ROOT = PROGRAMS.parents[2]
+END_SECONDS = 60.0
+INSERT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much, and how often.
+
+    Attributes:
+        tasks: how many.
+        seconds: how long each takes.
+        strikes: how often the fault strikes.
+        drain: seconds without any news after which what is missing counts as not done.
+    """
+
+    tasks: int
+    seconds: float
+    strikes: int
+    drain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        peer: its title.
+        fault: its name.
+        confirmed: tasks whose insert returned.
+        done: how many of them were done.
+        lost: those that were not done, and that its bus does not have any more.
+        stranded: those that were not done, and that its bus still has: nobody performs them.
+        duplicated: tasks that were done more than once.
+        seconds: from the first insert to the end of the last task.
+    """
+
+    peer: str
+    fault: str
+    confirmed: int
+    done: int
+    lost: int
+    stranded: int
+    duplicated: int
+    seconds: float
+
+
+class Trial:
+    """One peer on a bus of its own, in a folder of its own."""
+
+    def __init__(self, peer: Peer, interpreter: str, folder: Path, plan: Plan) -> None:
+        self._peer = peer
+        self._interpreter = interpreter
+        self._folder = folder
+        self._plan = plan
+        self._bus: Bus = BUSES[peer.bus](folder / "bus")
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._inserting: subprocess.Popen[bytes] | None = None
+
+    def run(self, fault: str) -> Outcome:
+        """Do it; nothing is left running."""
+        try:
+            self._bus.start()
+            self._start_worker()
+            self._inserting = self._program("insert", "0", str(self._plan.tasks))
+            for number in range(1, self._plan.strikes + 1):
+                self._wait_for(number * self._plan.tasks // (self._plan.strikes + 1))
+                FAULTS[fault](self)
+            self._inserting.wait(INSERT_SECONDS)
+            self._drain()
+            left = self._count_left()
+        finally:
+            self._end()
+        return self._count(fault, left)
+
+    # what strikes
+
+    def kill_worker(self) -> None:
+        """Kill all processes that perform, and start them anew."""
+        self._kill_worker()
+        self._start_worker()
+
+    def kill_child(self) -> None:
+        """Kill one of the processes below."""
+        assert self._worker is not None
+        below = descendants(self._worker.pid)
+        if below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(below[-1], signal.SIGKILL)
+        if self._worker.poll() is not None:  # it takes its siblings along
+            self._start_worker()
+
+    def roll(self) -> None:
+        """Ask what performs to leave, and start it anew."""
+        assert self._worker is not None
+        self._worker.terminate()
+        try:
+            self._worker.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill_worker()
+        self._start_worker()
+
+    def kill_bus(self) -> None:
+        """Kill the bus, and start it again."""
+        self._bus.kill()
+        self._bus.start()
+        if self._worker is not None and self._worker.poll() is not None:  # it did not survive that
+            self._start_worker()
+
+    # the rest
+
+    def _start_worker(self) -> None:
+        url = ["--url", self._bus.url] if self._peer.program == "rq_program" else []
+        self._worker = self._start(["-m", *self._peer.worker, *url], "worker.log")
+
+    def _kill_worker(self) -> None:
+        if self._worker is None:
+            return
+        for pid in [self._worker.pid, *descendants(self._worker.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._worker.wait(END_SECONDS)
+
+    def _program(self, *words: str) -> subprocess.Popen[bytes]:
+        return self._start([f"{self._peer.program}.py", *words], "program.log")
+
+    def _start(self, command: list[str], log: str) -> subprocess.Popen[bytes]:
+        with (self._folder / log).open("ab") as file:
+            return subprocess.Popen(
+                [self._interpreter, *command],
+                cwd=PROGRAMS,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> Mapping[str, str]:
+        own = {} if self._peer.packages else {"PYTHONPATH": str(ROOT)}
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("SWARMAGE_", "PYTHON"))},
+            **{name: value for name, value in self._bus.environment.items() if name.startswith("SWARMAGE_")},
+            **own,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CHAOS_URL": self._bus.url,
+            "CHAOS_LATE": "1" if self._peer.late else "",
+            "CHAOS_LEDGER": str(self._folder / "ledger"),
+            "CHAOS_SECONDS": str(self._plan.seconds),
+        }
+
+    def _lines(self) -> list[tuple[float, str, int]]:
+        ledger = self._folder / "ledger"
+        if not ledger.exists():
+            return []
+        rows = (line.split() for line in ledger.read_text().splitlines())
+        return [(float(time_), what, int(number)) for time_, what, number in rows]
+
+    def _numbers(self, what: str) -> list[int]:
+        return [number for _, word, number in self._lines() if word == what]
+
+    def _wait_for(self, done: int) -> None:
+        """Wait until so many are done, or nothing is done any more."""
+        deadline = time.monotonic() + self._plan.drain
+        before = -1
+        while (now := len(set(self._numbers("done")))) < done and time.monotonic() < deadline:
+            if now != before:
+                before, deadline = now, time.monotonic() + self._plan.drain
+            time.sleep(0.05)
+
+    def _drain(self) -> None:
+        confirmed = set(self._numbers("confirmed"))
+        deadline, before = time.monotonic() + self._plan.drain, -1
+        while not confirmed <= (done := set(self._numbers("done"))) and time.monotonic() < deadline:
+            if len(done) != before:
+                before, deadline = len(done), time.monotonic() + self._plan.drain
+            time.sleep(0.1)
+        time.sleep(5 * self._plan.seconds)  # so that what is performed twice is seen to end, too
+
+    def _count_left(self) -> int:
+        """Return what its bus still has, once nobody takes from it."""
+        if set(self._numbers("confirmed")) <= set(self._numbers("done")):
+            return 0
+        self._kill_worker()
+        time.sleep(1.0)  # until the bus has noticed
+        done = subprocess.run(
+            [self._interpreter, f"{self._peer.program}.py", "left"],
+            cwd=PROGRAMS,
+            env=dict(self._environment()),
+            capture_output=True,
+            text=True,
+            timeout=END_SECONDS,
+            check=True,
+        )
+        return int(done.stdout.split()[-1])
+
+    def _count(self, fault: str, left: int) -> Outcome:
+        lines = self._lines()
+        confirmed = {number for _, what, number in lines if what == "confirmed"}
+        done = [number for _, what, number in lines if what == "done"]
+        missing = len(confirmed.difference(done))
+        ends = [when for when, what, _ in lines if what == "done"]
+        begin = min((when for when, what, _ in lines if what == "attempted"), default=0.0)
+        return Outcome(
+            peer=self._peer.title,
+            fault=fault,
+            confirmed=len(confirmed),
+            done=len(confirmed.intersection(done)),
+            lost=missing - min(missing, left),
+            stranded=min(missing, left),
+            duplicated=sum(1 for number in set(done) if done.count(number) > 1),
+            seconds=round(max(ends, default=begin) - begin, 1),
+        )
+
+    def _end(self) -> None:
+        for process in (self._worker, self._inserting):
+            if process is not None:
+                for pid in [process.pid, *descendants(process.pid)]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                process.wait(END_SECONDS)
+        self._bus.stop()
+
+
+FAULTS: dict[str, Callable[[Trial], None]] = {
+    "worker": Trial.kill_worker,
+    "child": Trial.kill_child,
+    "rolling": Trial.roll,
+    "bus": Trial.kill_bus,
+}
+"""What strikes, by name."""
+
+
+def applies(peer: Peer, fault: str) -> bool:
+    """Say whether a fault is one for a peer: SQLite has no process that could be killed."""
+    return not (fault == "bus" and peer.bus == SQLITE)
