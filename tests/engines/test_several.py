@@ -27,7 +27,7 @@ def pair(request: pytest.FixtureRequest, brokers: Mapping[type[Broker], Broker])
     both = Engine("embedded", brokers[Embedded], ""), Engine(request.param, brokers[kind], end)
     prefix = f"engine{next(_numbers)}"
     for engine in both:
-        engine.broker.wait()
+        engine.broker.wait().close()
         engine.prefix = prefix
         engine.drone(adder(engine))
     yield both
@@ -49,7 +49,7 @@ def test_buses_of_two_kinds_share_tasks_and_stand_in_for_each_other(pair: tuple[
             assert [client.insert(name, number, 2).result(SECONDS) for number in range(5)] == list(range(2, 7))
         finally:
             ours.broker.start()
-            ours.broker.wait()
+            ours.broker.wait().close()
         client.pause(name)
         eventually(lambda: client.status()["paused"] == [name])
         client.resume(name)
