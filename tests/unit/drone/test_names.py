@@ -81,3 +81,13 @@ def test_plain_words_are_left_to_user_code(base: type[Worker], swarm: Swarm) -> 
     assert swarm.insert("mine.do", 4).result(timeout=SECONDS) == [4, *INWARD]
     drone.stop(timeout=SECONDS)
     assert done.wait(SECONDS)
+
+
+@pytest.mark.parametrize("name", ["_grow", "_perform", "_end"])
+def test_a_method_of_ones_own_does_not_take_the_place_of_what_every_worker_has_for_itself(name: str) -> None:
+    with pytest.raises(AbilityError, match=f"Mixin.{name} would take the place of the {name}"):
+        type("Light", (type("Mixin", (), {name: lambda self: None}), Worker), {})
+
+
+def test_a_private_method_with_another_name_is_free() -> None:
+    type("Light", (Worker,), {"_mine": lambda self: None, "__init__": lambda self: None})
