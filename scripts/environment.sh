@@ -70,9 +70,9 @@ install_venv() {
     "$PYTHON" -c 'import ensurepip, venv' || fail "$PYTHON still has no venv module; name another one with PYTHON=..."
 }
 
-# Installs a Debian package, if we may; if not, WHY_NOT says what to do.
+# Installs Debian packages, if we may; if not, WHY_NOT says what to do.
 apt_install() {
-    local sudo=() install=(apt-get install --yes --no-install-recommends "$1")
+    local sudo=() install=(apt-get install --yes --no-install-recommends "$@")
     WHY_NOT="install it with your system's package manager"
     command -v apt-get >/dev/null || return 1
     WHY_NOT="run: sudo ${install[*]}"
@@ -80,7 +80,7 @@ apt_install() {
         sudo -n true 2>/dev/null || return 1
         sudo=(sudo -n)
     fi
-    say "installing the package $1"
+    say "installing: $*"
     local quiet=(env DEBIAN_FRONTEND=noninteractive) log
     log=$("${sudo[@]}" "${quiet[@]}" apt-get update -qq 2>&1 &&
         "${sudo[@]}" "${quiet[@]}" "${install[@]}" -qq -o DPkg::Lock::Timeout=60 2>&1) ||

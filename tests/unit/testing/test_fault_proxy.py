@@ -150,13 +150,20 @@ def test_it_splits_where_it_is_told_to(network: Network, place: int) -> None:
     assert reads(pair.far, 8) == [b"abcdefgh"[:place], b"abcdefgh"[place:]]
 
 
-@pytest.mark.parametrize("place", [0, 1, 5])
+def test_it_cuts_before_the_first_byte(network: Network) -> None:
+    network.proxy.next(up=Fault(cut_after=0))
+    with pytest.raises(ConnectionResetError), network.connect() as near:  # it may not even get as far as a connection
+        near.recv(1)
+    with network.listener.accept()[0] as far, pytest.raises(ConnectionResetError):
+        far.recv(1)
+
+
+@pytest.mark.parametrize("place", [1, 5])
 def test_it_cuts_after_so_many_bytes_with_a_reset_on_both_sides(network: Network, place: int) -> None:
     network.proxy.next(up=Fault(cut_after=place))
     cut, whole = network.pair(), network.pair()
-    if place:
-        cut.near.sendall(b"abcde")
-        assert exactly(cut.far, place) == b"abcde"[:place]
+    cut.near.sendall(b"abcde")
+    assert exactly(cut.far, place) == b"abcde"[:place]
     for end in (cut.far, cut.near):
         with pytest.raises(ConnectionResetError):
             end.recv(1)
