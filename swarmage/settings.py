@@ -23,8 +23,12 @@ OPTIONS = {
 
 HEART_BEAT, SILENCE = 4.0, 60.0
 
-INTERVALS = {"heartbeat": (HEART_BEAT, 0.1, 60.0), "silence": (SILENCE, 0.0, 86400.0)}
-"""What may stand there besides, in seconds: by default, at least, and at most."""
+NUMBERS = {
+    "heartbeat": (HEART_BEAT, 0.1, 60.0, "seconds"),
+    "silence": (SILENCE, 0.0, 86400.0, "seconds"),
+    "ahead": (0, 0, 1000, "tasks"),
+}
+"""What may stand there besides: by default, at least, and at most, and of what it is a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class Address:
         queues: the kind of queues on RabbitMQ: ``quorum``, ``classic``, or empty for quorum.
         dialect: what kind of bus it is, whatever it calls itself; empty for what it says.
         heartbeat: seconds between signs of life that both sides offer; 2.5 of them in silence end the connection.
+        ahead: tasks of each class that a drone takes besides what its workers can perform at once, on a bus to which it
+            cannot give them back.
         silence: seconds without a task of a class until a drone makes sure that none waits; 0 for never.
         management: URL of RabbitMQ's management API, empty for where it usually is on the bus's machines.
     """
@@ -61,6 +67,7 @@ class Address:
     dialect: str = ""
     heartbeat: float = HEART_BEAT
     silence: float = SILENCE
+    ahead: int = 0
     management: str = ""
 
     def __post_init__(self) -> None:
@@ -79,10 +86,10 @@ class Address:
             if values and getattr(self, name) not in ("", *values):
                 known = " or ".join(f"{name}={value}" for value in values)
                 raise ConfigError(f"the bus's URL says {name}={getattr(self, name)}; there is {known}")
-        for name, (_, least, most) in INTERVALS.items():
+        for name, (_, least, most, unit) in NUMBERS.items():
             if not least <= getattr(self, name) <= most:
                 raise ConfigError(
-                    f"the bus's URL says {name}={getattr(self, name):g}; it is in seconds, from {least:g} to {most:g}"
+                    f"the bus's URL says {name}={getattr(self, name):g}; it is in {unit}, from {least:g} to {most:g}"
                 )
         if self.management:
             _check_management(self.management)
@@ -158,7 +165,7 @@ class Address:
         vhost = "" if self.vhost == "/" else "/" + quote(self.vhost, safe="")
         scheme = "stomps" if self.tls else "stomp"
         said = [f"{name}={quote(getattr(self, name), ':/[]')}" for name in OPTIONS if getattr(self, name)]
-        for name, (usual, _, _) in INTERVALS.items():
+        for name, (usual, *_) in NUMBERS.items():
             if getattr(self, name) != usual:
                 said.append(f"{name}={getattr(self, name):g}")
         return f"{scheme}://{who}{where}{vhost}{'?' if said else ''}{'&'.join(said)}"
@@ -175,19 +182,20 @@ _FORM = "write stomp://login:passcode@host:port/vhost"
 def _options(query: str) -> dict[str, Any]:
     given = parse_qsl(query, keep_blank_values=True)
     for name, value in given:
-        if name not in OPTIONS and name not in INTERVALS:
-            known = ", ".join((*OPTIONS, *INTERVALS))
+        if name not in OPTIONS and name not in NUMBERS:
+            known = ", ".join((*OPTIONS, *NUMBERS))
             raise ConfigError(f"the bus's URL has an option {name!r}; there is {known}")
         if not value:
             raise ConfigError(f"the option {name} of the bus's URL cannot be empty; leave it out")
-    return {name: _seconds(name, value) if name in INTERVALS else value for name, value in given}
+    return {name: _number(name, value) if name in NUMBERS else value for name, value in given}
 
 
-def _seconds(name: str, value: str) -> float:
+def _number(name: str, text: str) -> float:
+    usual, *_, unit = NUMBERS[name]
     try:
-        return float(value)
+        return type(usual)(text)
     except ValueError:
-        raise ConfigError(f"the bus's URL says {name}={value}, which is no number of seconds") from None
+        raise ConfigError(f"the bus's URL says {name}={text}, which is no number of {unit}") from None
 
 
 def _check_management(url: str) -> None:

@@ -185,7 +185,8 @@ class Subscribing:
             id_ = f"task.{task_class}#{next(self._numbers)}"
             line.ids.append(id_)
             line.granted += left
-            self._subscribe(id_, task_class, left)
+            ahead = 0 if self._gives_back or len(line.ids) > 1 else self._cell.bus.address.ahead
+            self._subscribe(id_, task_class, left + ahead)
 
     def _stranded(self, task_class: str, line: Line) -> int:
         """Return how many tasks are here that came by a subscription which is no more."""

@@ -26,6 +26,10 @@ def dialect_of(server: str, address: Address) -> Dialect:
                 raise BusRefused(
                     f"?{option}={value} in the bus's URL is for RabbitMQ, and {server!r} answers there; leave it out"
                 )
+    if name == "embedded" and address.ahead:
+        raise BusRefused(
+            f"?ahead={address.ahead} in the bus's URL is for buses of others; our own does that by itself; leave it out"
+        )
     match name:
         case "embedded":
             return EmbeddedDialect()

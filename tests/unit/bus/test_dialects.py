@@ -41,6 +41,12 @@ def test_an_option_of_another_bus_is_refused(server: str) -> None:
         dialect_of(server, Address(management="http://one"))
 
 
+def test_only_buses_of_others_are_told_how_many_tasks_to_bring_ahead() -> None:
+    with pytest.raises(BusRefused, match=r"\?ahead=5 .* leave it out"):
+        dialect_of("swarmage/1", Address(ahead=5))
+    assert dialect_of("RabbitMQ/3", Address(ahead=5)).name == "RabbitMQ"
+
+
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [

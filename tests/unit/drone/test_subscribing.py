@@ -3,11 +3,13 @@ from __future__ import annotations
 import pytest
 
 from swarmage.abilities import Ability
+from swarmage.bus.dialects.activemq import ActiveMQDialect
 from swarmage.drone.credit import ENOUGH
 from swarmage.drone.lane import Lane
 from swarmage.drone.run import Run, Tree
 from swarmage.drone.standing import Standing
 from swarmage.drone.subscribing import Subscribing
+from swarmage.settings import Address
 from swarmage.task import Task
 
 from ..fakes import FakeCell
@@ -122,3 +124,15 @@ def test_who_has_stopped_takes_nothing_again(taking: Taking) -> None:
     taking.subscribing.resume("a", "ordered")
     taking.subscribing.resize({"a": 5, "b": 5})
     assert taking.frames() == []
+
+
+def test_where_nothing_is_given_back_more_is_taken_ahead_of_the_workers_only_if_the_url_says_so() -> None:
+    cell = FakeCell()
+    cell.cell.bus.dialect = ActiveMQDialect()
+    cell.cell.bus.address = Address.parse("stomp://bus?ahead=100")
+    cell.mailbox.lanes["a"] = Lane()
+    subscribing = Subscribing(cell.cell, {"a": Ability(print, "a", bound=False)}, {"a": 3}, Standing())
+    subscribing.start()
+    subscribing.resize({"a": 5})
+    sizes = [frame.headers["activemq.prefetchSize"] for frame in cell.connection.frames()]
+    assert sizes == ["103", "2"]
