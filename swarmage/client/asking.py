@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 
 from swarmage.bus.bus import Bus
+from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
 from swarmage.bus.subscription import Subscription
 from swarmage.clock import Clock
 from swarmage.wire.names import STATUS, reply_destination
+
+LOOK_SECONDS = 0.1
+"""How soon it is noticed that the connection has ended on which somebody asked."""
 
 
 class Asking:
@@ -31,6 +35,7 @@ class Asking:
         self._timeout = timeout
         self._deadline = clock.monotonic() + timeout
         self._heard: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._asked: Connection | None = None
 
     def __enter__(self) -> Asking:
         self._bus.subscribe(
@@ -54,15 +59,25 @@ class Asking:
 
     def send(self, frame: bytes) -> None:
         """Ask."""
-        self._bus.connection(self._timeout).write(frame)
+        self._asked = self._bus.connection(self._timeout)
+        self._asked.write(frame)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended on which it was asked, and the question perhaps with it."""
+        return self._asked is not None and self._asked.lost
 
     def give_up(self) -> None:
         """Let who waits for an answer know that none will come."""
         self._heard.put(None)
 
     def next(self) -> Delivery | None:
-        """Return the next answer, None when the time is over or it was given up."""
-        try:
-            return self._heard.get(timeout=max(0.0, self._deadline - self._clock.monotonic()))
-        except Empty:
-            return None
+        """Return the next answer, None when the time is over, it was given up, or the connection is lost."""
+        left = max(0.0, self._deadline - self._clock.monotonic())
+        while True:
+            try:
+                return self._heard.get(timeout=min(left, LOOK_SECONDS))
+            except Empty:
+                left -= LOOK_SECONDS
+                if left <= 0 or self.lost:
+                    return None

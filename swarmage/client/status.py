@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from swarmage.bus import frames
@@ -14,7 +15,7 @@ from swarmage.bus.bus import Bus
 from swarmage.client.asking import Asking
 from swarmage.client.orders import read_standing
 from swarmage.clock import Clock
-from swarmage.errors import BusError, BusRefused, ReplyTimeout, WireError
+from swarmage.errors import BusError, BusRefused, ConnectionLost, ReplyTimeout, WireError
 from swarmage.wire.envelope import Wire
 from swarmage.wire.names import CONTROL, STATE, STATISTICS, kind_in, reply_destination, task_class_of
 from swarmage.wire.signing import HEADER
@@ -103,12 +104,15 @@ def bus_figures(bus: Bus, timeout: float, clock: Clock) -> dict[str, Any]:
     """
     if not bus.dialect.figures:
         raise BusRefused(f"{bus.dialect.name} does not answer questions to {STATISTICS}")
-    with Asking(bus, timeout, clock) as asking:
-        asking.send(frames.encode("SEND", {"destination": STATISTICS, "reply-to": asking.answers}))
-        answer = asking.next()
-    if answer is None:
-        raise ReplyTimeout("the bus does not answer a question for its figures")
-    return dict(Wire.read_figures(answer.body))
+    deadline = clock.monotonic() + timeout
+    while True:
+        with Asking(bus, deadline - clock.monotonic(), clock) as asking, suppress(ConnectionLost):
+            asking.send(frames.encode("SEND", {"destination": STATISTICS, "reply-to": asking.answers}))
+            answer = asking.next()
+            if answer is not None:
+                return dict(Wire.read_figures(answer.body))
+        if not asking.lost or clock.monotonic() >= deadline:  # else it is asked again on the next connection
+            raise ReplyTimeout("the bus does not answer a question for its figures")
 
 
 def drones_there(

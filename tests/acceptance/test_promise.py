@@ -148,7 +148,7 @@ def test_a_tree_of_local_tasks_is_run_again_whole_when_its_drone_is_killed(
 
 def test_inserts_in_doubt_are_repeated_under_the_same_id(start: Start, client: Client, ledger: Path) -> None:
     check_no_twin(
-        start, client, ledger, lambda: client.insert_many("ledger.write", [(str(ledger),)] * 500, reply=False)
+        start, client, ledger, lambda: client.insert_many("ledger.write", [(str(ledger),)] * 3000, reply=False)
     )
 
 

@@ -21,14 +21,14 @@ class Peer:
         self._reader = FrameReader()
         self._frames: list[Frame] = []
 
-    def frame(self, command: str) -> Frame:
+    def frame(self, *commands: str) -> Frame:
         """Return the next frame, which must be this one."""
         while not self._frames:
             data = self.socket.recv(1 << 16)
             assert data, "the connection has ended"
             self._frames += self._reader.feed(data)
         frame = self._frames.pop(0)
-        assert frame.command == command, frame
+        assert frame.command in commands, frame
         return frame
 
     def send(self, data: bytes) -> None:
