@@ -14,7 +14,7 @@ def tell(
 ) -> None:
     """Print samples with the machine they were taken on: as one JSON object, or as ``draw`` does it."""
     facts = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         **more,
         "samples": samples,

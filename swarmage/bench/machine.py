@@ -14,7 +14,7 @@ def facts(data: Path) -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "CPU": _line(Path("/proc/cpuinfo"), "model name") or platform.machine(),
         "memory": _line(Path("/proc/meminfo"), "MemTotal"),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "file system": _file_system(data),
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
