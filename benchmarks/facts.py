@@ -13,8 +13,9 @@ def tell(
     samples: Mapping[str, Sequence[float]], draw: Callable[[dict[str, Any]], None], *, as_json: bool, **more: Any
 ) -> None:
     """Print samples with the machine they were taken on: as one JSON object, or as ``draw`` does it."""
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]}"
     facts = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release().partition('-')[0]}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {kernel}",
         "python": platform.python_version(),
         **more,
         "samples": samples,
