@@ -13,6 +13,7 @@ _PLAIN = "[ -[\\]-~]*"  # printable ASCII but the backslash, which begins an esc
 _LENGTH = "[0-9]{1,7}"
 _MOST_SHAPES = 8  # who sends ever new ones costs us no memory
 _MOST_HEADERS = 30
+_NAME = re.compile("[!-9;-[\\]-~]+")  # others come escaped, and a pattern would misread them
 
 
 class Shape:
@@ -52,7 +53,6 @@ class Shapes:
         if names not in self._known:
             if len(self._known) == _MOST_SHAPES:
                 return
-            usable = "content-length" in headers and len(names) <= _MOST_HEADERS
-            plain = usable and all(name.isascii() and name.isprintable() for name in names)
-            self._known[names] = Shape(self._command, names) if plain else None
+            usable = "content-length" in headers and len(names) <= _MOST_HEADERS and all(map(_NAME.fullmatch, names))
+            self._known[names] = Shape(self._command, names) if usable else None
         self.last = self._known[names] or self.last

@@ -169,7 +169,7 @@ class RabbitBus(Bus):
         super().stop()
         if self._mapper is not None:
             self._mapper.kill()
-            self._mapper.wait()
+            self._mapper.wait(END_SECONDS)
 
 
 class SqliteFile(Bus):

@@ -34,7 +34,7 @@ class RawSocket:
         try:
             self.write(f"CONNECT\naccept-version:1.2\nhost:{address.vhost}\n{login}\n\0".encode())
             self._read_until(b"CONNECTED\n")
-        except BaseException:
+        except BaseException:  # raised again: nobody else will close what was opened here
             self.close()
             raise
 

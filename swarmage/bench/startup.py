@@ -37,7 +37,7 @@ def first_result(place: Place) -> tuple[subprocess.Popen[bytes], Sample]:
         reply.result(timeout=min(_SECONDS, max(0.001, place.seconds_left)))
         value = (time.perf_counter() - started) * 1e3
         place.swarm.wait_for_drones(place.client, 1)
-    except BaseException:
+    except BaseException:  # raised again: nobody has been given the process yet
         place.swarm.stop(process)
         raise
     return process, Sample(question="drone, until its first result", load="start-up", unit="ms", value=value)

@@ -58,7 +58,7 @@ def _follow(stage: Stage, dice: random.Random, bus: Process, tracer: subprocess.
     if bus.running:
         stage.ledger.write("stuck", f"the bus, {bus.pid}, {GRACE_SECONDS:.0f} s after a failed sync")
     tracer.kill()
-    tracer.wait()
+    tracer.wait(30)
     bus.kill()
     stage.ledger.write("struck", "disk-error", f"the bus has exited with {bus.wait(0.0)}")
     stage.later(soon(dice), stage.cast.start_bus)

@@ -123,11 +123,10 @@ class Intake:
         if not task.suspect:
             return self._in_company(delivery, task, company, alone, outlived)
         crashes = task.crashes + alone
-        if (
-            alone and crashes + company >= cap + self._forgiven + outlived
-        ):  # and those in company that made it a suspect
-            died = f"its drone died {crashes + company} times while it was there, at last with nothing else running"
-            task = msgspec.structs.replace(task, crashes=crashes + company)
+        deaths = crashes + company  # and those in company that made it a suspect
+        if alone and deaths >= cap + self._forgiven + outlived:
+            died = f"its drone died {deaths} times while it was there, at last with nothing else running"
+            task = msgspec.structs.replace(task, crashes=deaths)
             return Unread(delivery, "crashed", Failure("Crashed", died), task)
         if alone and not self._counted:  # so the count travels in the task
             return Suspected(delivery, msgspec.structs.replace(task, crashes=crashes), SETTLED)

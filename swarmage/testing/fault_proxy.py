@@ -210,7 +210,7 @@ class FaultProxy:
                 far = _ready(socket.socket(found[0][0], socket.SOCK_STREAM))
                 try:
                     await self._loop.sock_connect(far, found[0][4])
-                except BaseException:
+                except BaseException:  # raised again: nobody else will close what was opened here
                     far.close()
                     raise
                 return far

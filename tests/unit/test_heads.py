@@ -60,3 +60,16 @@ def test_who_sends_ever_new_headers_costs_no_memory() -> None:
     shapes.see({"name0": "", "content-length": "1"})
     assert shapes.last is not None
     assert shapes.last.names == ("name0", "content-length")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\\b", "a\nb", "grüße", ""], ids=repr)
+def test_a_name_that_comes_escaped_makes_no_shape(name: str) -> None:
+    shapes = Shapes("MESSAGE")
+    shapes.see({name: "1", "content-length": "1"})
+    assert shapes.last is None
+
+
+def test_a_name_that_came_escaped_does_not_change_what_a_colon_means_afterwards() -> None:
+    reader = FrameReader()
+    read(reader, b"MESSAGE\nx\\cy:1\ncontent-length:1\n\na\0")
+    assert read(reader, b"MESSAGE\nx:y:1\ncontent-length:1\n\na\0") == [({"x": "y:1", "content-length": "1"}, b"a")]

@@ -13,7 +13,7 @@ FAMILY = """
 import subprocess, sys
 wait = "import threading; print('up', flush=True); threading.Event().wait(60)"
 child = subprocess.Popen([sys.executable, "-c", wait])
-child.wait()
+child.wait(60)
 """
 
 

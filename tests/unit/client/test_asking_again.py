@@ -15,10 +15,29 @@ from ..bus.small_server import Peer, SmallServer
 from ..fakes import SECONDS
 
 
+class Asked:
+    """A client's bus, with a thread in which it is asked, so that the test can be the bus."""
+
+    def __init__(self) -> None:
+        self.server = SmallServer()
+        self.bus = Bus(self.server.address)
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
+        starting = self.pool.submit(self.bus.start, SECONDS)
+        self.peer = self.server.accept()
+        self.peer.log_in()
+        starting.result(SECONDS)
+
+    def close(self) -> None:
+        self.server.close()
+        self.bus.stop()
+        self.pool.shutdown()
+
+
 @pytest.fixture
-def pool() -> Iterator[concurrent.futures.ThreadPoolExecutor]:
-    with concurrent.futures.ThreadPoolExecutor(1) as here:
-        yield here
+def asked() -> Iterator[Asked]:
+    here = Asked()
+    yield here
+    here.close()
 
 
 def question(peer: Peer) -> str:
@@ -31,42 +50,18 @@ def question(peer: Peer) -> str:
         subscribed = str(frame.headers["id"])
 
 
-def test_figures_are_asked_for_again_when_the_connection_is_lost_with_the_question(
-    pool: concurrent.futures.ThreadPoolExecutor,
-) -> None:
-    server = SmallServer()
-    bus = Bus(server.address)
-    try:
-        starting = pool.submit(bus.start, SECONDS)
-        peer = server.accept()
-        peer.log_in()
-        starting.result(SECONDS)
-        asking = pool.submit(bus_figures, bus, SECONDS, SYSTEM_CLOCK)
-        question(peer)
-        peer.close()
-        again = server.accept()
-        again.log_in()
-        name = question(again)
-        body = json.dumps({"bus": {"uptime": 1}})
-        again.send(f"MESSAGE\nsubscription:{name}\nmessage-id:1\ndestination:/queue/x\n\n{body}\0".encode())
-        assert asking.result(SECONDS) == {"bus": {"uptime": 1}}
-    finally:
-        server.close()
-        bus.stop()
+def test_figures_are_asked_for_again_when_the_connection_is_lost_with_the_question(asked: Asked) -> None:
+    asking = asked.pool.submit(bus_figures, asked.bus, SECONDS, SYSTEM_CLOCK)
+    question(asked.peer)
+    asked.peer.close()
+    again = asked.server.accept()
+    again.log_in()
+    name = question(again)
+    body = json.dumps({"bus": {"uptime": 1}})
+    again.send(f"MESSAGE\nsubscription:{name}\nmessage-id:1\ndestination:/queue/x\n\n{body}\0".encode())
+    assert asking.result(SECONDS) == {"bus": {"uptime": 1}}
 
 
-def test_a_bus_that_says_nothing_is_waited_for_until_the_deadline(
-    pool: concurrent.futures.ThreadPoolExecutor,
-) -> None:
-    server = SmallServer()
-    bus = Bus(server.address)
-    try:
-        starting = pool.submit(bus.start, SECONDS)
-        peer = server.accept()
-        peer.log_in()
-        starting.result(SECONDS)
-        with pytest.raises(ReplyTimeout):
-            bus_figures(bus, 0.2, SYSTEM_CLOCK)
-    finally:
-        server.close()
-        bus.stop()
+def test_a_bus_that_says_nothing_is_waited_for_until_the_deadline(asked: Asked) -> None:
+    with pytest.raises(ReplyTimeout):
+        bus_figures(asked.bus, 0.2, SYSTEM_CLOCK)

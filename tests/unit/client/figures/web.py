@@ -57,5 +57,5 @@ class Web:
     def __exit__(self, *_: object) -> None:
         self.release.set()
         self._server.shutdown()
-        self._thread.join()
+        self._thread.join(30)
         self._server.server_close()
