@@ -109,6 +109,10 @@ class Broker:
             tail = (self.data / "out.log").read_text(errors="replace")[-3000:]
             raise RuntimeError(f"{type(self).__name__} did not start ({error}); it said:\n{tail}") from error
 
+    def wait_until_up(self) -> None:
+        """Return when the bus lets one in; raises as `wait` does."""
+        self.wait().close()
+
     def kill(self) -> None:
         """Do what the kernel does to it when memory is short."""
         process, self._process = self._process, None

@@ -22,10 +22,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks.chaos.buses import NotInstalled
-from benchmarks.chaos.environments import interpreter
 from benchmarks.chaos.peers import PEERS
-from benchmarks.chaos.trial import FAULTS, Outcome, Plan, Trial, applies
+from benchmarks.chaos.plan import Outcome, Plan
+from benchmarks.chaos.trial import FAULTS, Trial, applies
+from benchmarks.compare import environments
+from benchmarks.compare.environments import NotInstalled
 from swarmage.cli.text import as_json, columns
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,7 @@ def main(
     """Strike swarmage and its peers, and count."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is ended
     plan = Plan(tasks=tasks, seconds=seconds, strikes=strikes, drain=drain)
+    cache = cache.absolute() / "chaos"  # beside those of benchmarks.compare, which are made of other versions
     cache.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     failed = 0
@@ -63,7 +65,8 @@ def main(
                 continue
             with tempfile.TemporaryDirectory(prefix="swarmage-trial-") as folder:
                 try:
-                    outcome = Trial(peer, interpreter(cache, peer), Path(folder), plan).run(fault)
+                    environments.prepare(cache, [peer])
+                    outcome = Trial(peer, environments.interpreter(cache, peer), Path(folder), plan).run(fault)
                 except NotInstalled as error:
                     raise click.ClickException(str(error)) from error
                 except Exception as error:  # noqa: BLE001 - one peer that fails is not the end of the others

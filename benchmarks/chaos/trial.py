@@ -8,59 +8,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.chaos.buses import BUSES, Bus
+from benchmarks.chaos.buses import place
 from benchmarks.chaos.peers import SQLITE, Peer
+from benchmarks.chaos.plan import Outcome, Plan
 from swarmage.chaos.processes import descendants
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = PROGRAMS.parents[2]
 END_SECONDS = 60.0
 INSERT_SECONDS = 300.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How much, and how often.
-
-    Attributes:
-        tasks: how many.
-        seconds: how long each takes.
-        strikes: how often the fault strikes.
-        drain: seconds without any news after which what is missing counts as not done.
-    """
-
-    tasks: int
-    seconds: float
-    strikes: int
-    drain: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of it.
-
-    Attributes:
-        peer: its title.
-        fault: its name.
-        confirmed: tasks whose insert returned.
-        done: how many of them were done.
-        lost: those that were not done, and that its bus does not have any more.
-        stranded: those that were not done, and that its bus still has: nobody performs them.
-        duplicated: tasks that were done more than once.
-        seconds: from the first insert to the end of the last task.
-    """
-
-    peer: str
-    fault: str
-    confirmed: int
-    done: int
-    lost: int
-    stranded: int
-    duplicated: int
-    seconds: float
 
 
 class Trial:
@@ -71,14 +29,14 @@ class Trial:
         self._interpreter = interpreter
         self._folder = folder
         self._plan = plan
-        self._bus: Bus = BUSES[peer.bus](folder / "bus")
+        self._place = place(peer.bus, folder / "bus")
         self._worker: subprocess.Popen[bytes] | None = None
         self._inserting: subprocess.Popen[bytes] | None = None
 
     def run(self, fault: str) -> Outcome:
         """Do it; nothing is left running."""
         try:
-            self._bus.start()
+            self._start_bus()
             self._start_worker()
             self._inserting = self._program("insert", "0", str(self._plan.tasks))
             for number in range(1, self._plan.strikes + 1):
@@ -120,15 +78,21 @@ class Trial:
 
     def kill_bus(self) -> None:
         """Kill the bus, and start it again."""
-        self._bus.kill()
-        self._bus.start()
+        assert self._place.bus is not None
+        self._place.bus.kill()
+        self._start_bus()
         if self._worker is not None and self._worker.poll() is not None:  # it did not survive that
             self._start_worker()
 
     # the rest
 
+    def _start_bus(self) -> None:
+        if self._place.bus is not None:
+            self._place.bus.start()
+            self._place.bus.wait_until_up()
+
     def _start_worker(self) -> None:
-        url = ["--url", self._bus.url] if self._peer.program == "rq_program" else []
+        url = ["--url", self._place.url] if self._peer.program == "rq_program" else []
         self._worker = self._start(["-m", *self._peer.worker, *url], "worker.log")
 
     def _kill_worker(self) -> None:
@@ -158,10 +122,10 @@ class Trial:
         own = {} if self._peer.packages else {"PYTHONPATH": str(ROOT)}
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith(("SWARMAGE_", "PYTHON"))},
-            **{name: value for name, value in self._bus.environment.items() if name.startswith("SWARMAGE_")},
+            **self._place.environment,
             **own,
             "PYTHONDONTWRITEBYTECODE": "1",
-            "CHAOS_URL": self._bus.url,
+            "CHAOS_URL": self._place.url,
             "CHAOS_LATE": "1" if self._peer.late else "",
             "CHAOS_LEDGER": str(self._folder / "ledger"),
             "CHAOS_SECONDS": str(self._plan.seconds),
@@ -237,7 +201,8 @@ class Trial:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 process.wait(END_SECONDS)
-        self._bus.stop()
+        if self._place.bus is not None:
+            self._place.bus.__exit__()
 
 
 FAULTS: dict[str, Callable[[Trial], None]] = {

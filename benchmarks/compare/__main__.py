@@ -29,9 +29,9 @@ from benchmarks.compare.asking import Asking, Plan
 from benchmarks.compare.environments import NotInstalled
 from benchmarks.compare.peers import LIMITS, PEERS, Peer
 from benchmarks.compare.records import Comparison, load, save
-from benchmarks.compare.redis_server import FSYNCS
 from benchmarks.compare.running import ROOT
 from benchmarks.compare.servers import started
+from benchmarks.redis_server import FSYNCS
 from swarmage.bench.machine import facts
 from swarmage.cli.text import as_json
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import environments
-from benchmarks.compare.peers import NODE, RABBITMQ, Peer
+from benchmarks.compare.environments import NODE
+from benchmarks.compare.peers import RABBITMQ, Peer
 from benchmarks.compare.programs.serving import BULK
 from benchmarks.compare.records import DRAIN, LATENCIES, Record, rates
 from benchmarks.compare.running import PeerFailed, Running

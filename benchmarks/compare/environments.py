@@ -8,8 +8,10 @@ import sys
 import venv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.compare.peers import NODE, Peer
+NODE = "node"
+"""The name of the environment that is made by npm."""
 
 STAMP = ".stamp"
 PLOT = ("matplotlib>=3.8",)
@@ -20,7 +22,21 @@ class NotInstalled(Exception):
     """Something that the comparison needs is not here; the message says what to do."""
 
 
-def prepare(cache: Path, peers: Iterable[Peer]) -> None:
+class Installed(Protocol):
+    """A peer, as it is installed: nothing where it needs no packages."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What pip or npm is given."""
+        ...
+
+    @property
+    def environment(self) -> str:
+        """The name of the environment."""
+        ...
+
+
+def prepare(cache: Path, peers: Iterable[Installed]) -> None:
     """Make each environment that is not there yet, or was made of something else.
 
     Raises:
@@ -49,7 +65,7 @@ def make(folder: Path, packages: tuple[str, ...]) -> None:
     stamp.write_text(wanted)
 
 
-def interpreter(cache: Path, peer: Peer) -> str:
+def interpreter(cache: Path, peer: Installed) -> str:
     """Return what runs the program of a peer."""
     if not peer.packages:
         return sys.executable

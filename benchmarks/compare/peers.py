@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.compare.environments import NODE
+
 EMBEDDED, RABBITMQ, REDIS, SQLITE = "the embedded bus", "RabbitMQ", "Redis", "SQLite"
-NODE = "node"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.compare import redis_server
 from benchmarks.compare.asking import Buses
 from benchmarks.compare.environments import NotInstalled
 from benchmarks.compare.peers import EMBEDDED, RABBITMQ, REDIS, SQLITE
 from benchmarks.rabbitmq import RabbitMQ
+from benchmarks.redis_server import Redis
 from swarmage.bench.swarm import Swarm, free_ports
 
 
@@ -43,10 +43,11 @@ def started(wanted: Collection[str], fsync: str, data: Path | None) -> Iterator[
             urls[RABBITMQ], raw[RABBITMQ] = server.amqp, server.address.url
             versions |= server.versions()
         if REDIS in wanted:
-            program = redis_server.find()
-            if program is None:
+            if not Redis.is_there():
                 raise NotInstalled("Redis is not installed; on Debian: apt-get install redis-server")
-            redis = stack.enter_context(redis_server.Redis(program, fsync))
+            redis = stack.enter_context(Redis(fsync=fsync))
+            redis.start()
+            redis.wait_until_up()
             urls[REDIS] = redis.url
             versions["Redis"] = redis.version()
         yield Buses(urls=urls, raw=raw), versions

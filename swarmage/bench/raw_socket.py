@@ -63,12 +63,11 @@ class RawSocket:
         Raises:
             TimeoutError: nothing has come for ``timeout`` seconds.
         """
-        self._socket.settimeout(timeout)
         while True:
             left = self._deadline - time.perf_counter()
             if left <= 0:
                 raise TimeoutError("the bus did not get done in time")
-            self._socket.settimeout(min(_TIMEOUT, left))
+            self._socket.settimeout(min(timeout, left))
             data = self._socket.recv(_READ)
             if not data:
                 raise ConnectionError(f"the bus closed the connection: {self._kept[-300:]!r}")

@@ -7,7 +7,8 @@ import os
 import signal
 from collections.abc import Iterator
 
-from benchmarks.rabbitmq import Cluster, RabbitMQ
+from benchmarks.rabbitmq import RabbitMQ
+from benchmarks.rabbitmq_cluster import Cluster
 
 _LEADER = """\
 {{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>)),

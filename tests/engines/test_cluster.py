@@ -17,7 +17,8 @@ import pytest
 from cluster import away, cut_off, frozen, killed, leader, whole
 from conftest import SECONDS, eventually
 
-from benchmarks.rabbitmq import TICK_SECONDS, Cluster, RabbitMQ
+from benchmarks.rabbitmq import TICK_SECONDS, RabbitMQ
+from benchmarks.rabbitmq_cluster import Cluster
 from swarmage import Client, Drone, SwarmageError, Worker, ability
 from swarmage.client.dead_letters import DeadLetters
 from swarmage.wire.names import task_destination

@@ -29,6 +29,14 @@ def test_a_bare_socket_waits_no_longer_than_it_may(embedded_bus: EmbeddedBus) ->
         assert time.monotonic() - started < 30
 
 
+def test_a_read_gives_up_when_nothing_has_come_for_so_long(embedded_bus: EmbeddedBus) -> None:
+    with RawSocket(embedded_bus.address, deadline=30.0) as raw:
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            raw.read_frames(0.05)
+        assert time.monotonic() - started < 20
+
+
 def test_a_bare_socket_says_what_the_bus_refused(embedded_bus: EmbeddedBus) -> None:
     stranger = Address(port=embedded_bus.address.port, login="ann", passcode="wrong")
     with pytest.raises(ConnectionError, match="refused"):
