@@ -84,7 +84,7 @@ class Journal:
         """Forget a message that is done."""
         if message.stored:
             self.changes += 1
-            self._open.batch.deletes.append(message.id)
+            self._open.batch.deletes.append(message)
             self._open.removed.append((self.speaker, message))
             if self._quota is not None:
                 self._quota.removed(message)
@@ -99,7 +99,7 @@ class Journal:
         """Store the message's delivery count."""
         if message.stored:
             self.changes += 1
-            self._open.batch.counts[message.id] = message.count
+            self._open.batch.counts[message] = message.count
 
     @property
     def batch(self) -> Batch:
@@ -210,7 +210,7 @@ class Journal:
         for author, message in entry.removed:
             if author not in entry.authors or (author is None and message.id not in entry.replaced):
                 rest.removed.append((author, message))
-                rest.batch.deletes.append(message.id)
+                rest.batch.deletes.append(message)
             else:
                 self._take_back(message)
         for session in entry.authors:

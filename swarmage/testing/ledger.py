@@ -25,7 +25,7 @@ class Ledger(MemoryStore):
     def submit(self, batch: Batch, done: Done) -> None:
         """Note the batch, and apply it."""
         self._inserted += batch.inserts
-        self._settled += [self.messages[number] for number in batch.deletes if number in self.messages]
+        self._settled += [self.messages[each.id] for each in batch.deletes if each.id in self.messages]
         super().submit(batch, done)
 
     def inserted(self, wire: Wire) -> list[Task]:

@@ -12,6 +12,8 @@ from functools import partial
 from swarmage.broker.queues.message import Message
 from swarmage.broker.storage import sqlite_notes
 from swarmage.broker.storage.notes import Notes
+from swarmage.broker.storage.pack_row import PACKS, all_rows
+from swarmage.broker.storage.sqlite_row import COLUMNS, as_message
 from swarmage.broker.storage.sqlite_rows import SCHEMA, Rows
 from swarmage.broker.storage.store import Batch, Done, Loaded, MemoryStore, Page, Read
 
@@ -48,12 +50,15 @@ class Table:
         return self._rows.reading(page)(self._connection)
 
     def content(self) -> dict[Key, int]:
-        held = "SELECT head, count, name FROM message JOIN destination ON destination = destination.id"
+        names = dict(self._connection.execute("SELECT id, name FROM destination"))
+        rows = self._connection.execute(f"SELECT {COLUMNS} FROM message").fetchall()
+        for *pack, text, noted, data in self._connection.execute(PACKS):
+            problem, found = all_rows(pack, data, text, noted)
+            assert not problem
+            rows += found
+        messages = [as_message(row, names[row[1]]) for row in rows]
         durables = sqlite_notes.load(self._connection).durables.values()
-        return {
-            (_COPY.search(head)[1].decode(), name): count  # type: ignore[index]
-            for head, count, name in self._connection.execute(held)
-        } | {("", row.queue): 0 for row in durables}
+        return {key_of(message): message.count for message in messages} | {("", row.queue): 0 for row in durables}
 
     def close(self) -> None:
         self._connection.close()
@@ -152,11 +157,11 @@ class Disk:
             self._names[message.id] = key
             self.now[key] = message.count
             self.ever.add(key)
-        for number, count in batch.counts.items():
-            if self._names[number] in self.now:
-                self.now[self._names[number]] = count
-        for number in batch.deletes:
-            self.now.pop(self._names[number], None)
+        for message, count in batch.counts.items():
+            if self._names[message.id] in self.now:
+                self.now[self._names[message.id]] = count
+        for message in batch.deletes:
+            self.now.pop(self._names[message.id], None)
         if batch.notes is not None:
             self._note(batch.notes)
         self.answers.append(partial(self._written, keys, done))

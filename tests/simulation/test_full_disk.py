@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from unit.broker.stored import Opened, batch, message
 
+from swarmage.broker.queues.message import Message
 from swarmage.broker.storage.sqlite_damage import StoreFull
 
 
@@ -35,15 +36,17 @@ def test_whatever_the_log_holds_a_full_disk_takes_deletes_and_then_messages_when
     opened = Opened(small_disk / "bus")
     (small_disk / "others").write_bytes(b"x" * others)
     error, sent = None, 0
+    stored: list[Message] = []
     while error is None:
         made = batch([message(sent + n, body=b"x" * size) for n in range(1, count + 1)])
         made.size = count * size  # as the journal counts it
         error, sent = opened.write(made), sent + count
+        stored += made.inserts
     assert isinstance(error, StoreFull)
     kept = sent - count
     deletes = min(40, kept // 2)
-    for number in range(1, deletes + 1):
-        assert opened.write(batch(deletes=[number])) is None
+    for each in stored[:deletes]:
+        assert opened.write(batch(deletes=[each])) is None
     os.truncate(small_disk / "others", others - 3_000_000)
     assert opened.write(batch()) is None
     assert (small_disk / "bus" / "reserve").exists()

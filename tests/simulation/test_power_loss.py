@@ -47,6 +47,7 @@ class Run:
         self._rng = rng = random.Random(seed)
         self._size = size
         self._numbers = 0
+        self._stored: dict[int, Message] = {}
         self._disk = Disk()
         connecting: Any = partial(Connection, disk=self._disk, checkpoint_pages=checkpoint_pages)
         folder.mkdir()
@@ -76,12 +77,12 @@ class Run:
         rng, batch, state = self._rng, Batch(), dict(before)
         numbers = sorted(key for key in state if isinstance(key, int))
         for number in rng.sample(numbers, k=min(len(numbers), rng.choice([0, 0, 1, 5, 40]))):
-            batch.deletes.append(number)
+            batch.deletes.append(self._stored[number])
             del state[number]
         numbers = [number for number in numbers if number in state]
         for number in rng.sample(numbers, k=min(len(numbers), rng.choice([0, 1, 5]))):
             destination, priority, due, count, body = state[number]
-            batch.counts[number] = count + 1
+            batch.counts[self._stored[number]] = count + 1
             state[number] = (destination, priority, due, count + 1, body)
         queues = [row.queue for row in state if isinstance(row, DurableRow)]
         for _ in range(rng.choice([1, 1, 3, 20])):
@@ -91,6 +92,7 @@ class Run:
             message.priority, message.stored = rng.choice([4, 4, 9]), True
             message.due = rng.choice([0, 0, 0, 1_700_000_000_000])
             batch.inserts.append(message)
+            self._stored[message.id] = message
             state[message.id] = (message.destination, message.priority, message.due, 0, message.body)
         if rng.random() < 0.5:
             batch.notes = self._note(state)

@@ -12,8 +12,8 @@ from unit.broker.driver import ManualClock
 
 from swarmage.broker.hub import Hub
 from swarmage.broker.limits import Limits
+from swarmage.broker.queues import lane as lane_module
 from swarmage.broker.queues import parking as parking_module
-from swarmage.broker.queues import waiting as waiting_module
 from swarmage.broker.queues.router import QUEUE
 from swarmage.broker.storage.notes import DURABLE
 
@@ -40,7 +40,7 @@ def small_heads(size: int | None, parked: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parking_module, "MOST_PARKED", parked)
         if size is not None:
-            patch.setattr(waiting_module, "HEAD", size)
+            patch.setattr(lane_module, "HEAD", size)
         yield
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from swarmage.broker.queues.lane import Lane
 from swarmage.broker.queues.message import Message
-from swarmage.broker.queues.waiting import Lane
 from swarmage.broker.refused import Refused
 from swarmage.broker.sessions.encoding import escape
 

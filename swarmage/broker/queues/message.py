@@ -44,6 +44,8 @@ class Message:
         special: what publishing it takes besides, None for nothing.
         holder: the subscription it was delivered to and that has not settled it yet.
         group: the key of its message group as the head writes it, None where it has none.
+        place: where the store has it: the number of its pack, its place there, and how many that held; None for by
+            itself.
     """
 
     __slots__ = (
@@ -56,6 +58,7 @@ class Message:
         "head",
         "holder",
         "id",
+        "place",
         "priority",
         "release",
         "special",
@@ -76,6 +79,7 @@ class Message:
         self.special: Special | None = None
         self.holder: Subscription | None = None
         self.group: bytes | None = None
+        self.place: tuple[int, int, int] | None = None
 
     def copy(self, number: int) -> Message:
         """Return the same content under another number, not stored."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from swarmage.broker.events import event
 from swarmage.broker.queues.damaged import set_aside_all
+from swarmage.broker.queues.lane import Lane
 from swarmage.broker.queues.message import Damaged, Message
 from swarmage.broker.queues.queue import Queue
-from swarmage.broker.queues.waiting import Lane
 from swarmage.broker.storage.store import Store
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from swarmage.broker.admin.rates import Tally
 from swarmage.broker.queues.groups import GROUP_LINE, Groups, group_of
+from swarmage.broker.queues.lane import Lane
 from swarmage.broker.queues.message import Message
-from swarmage.broker.queues.waiting import Lane, Waiting
+from swarmage.broker.queues.waiting import Waiting
 
 if TYPE_CHECKING:
     from swarmage.broker.queues.subscription import Subscription

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from zlib import crc32
 
-_PRIME = 4_294_967_291
+PRIME = 4_294_967_291
 """The largest below 2 ** 32: no single flipped bit of a number vanishes in the remainder."""
+
+EXPIRES = 127
+"""By what an expiry is multiplied in there."""
 
 
 def salt_of(destination: str) -> int:
     """Return what a destination's name adds to the checksums of its messages, so that none changes its queue unseen."""
     return crc32(destination.encode())
+
+
+def start_of(salt: int, priority: int) -> int:
+    """Return where the checksums of all messages of a queue and priority begin, but for their numbers and expiries."""
+    return salt + priority * 8_191
 
 
 def checksum(number: int, salt: int, priority: int, due: int, expires: int, head: bytes, body: bytes) -> int:
@@ -25,5 +33,5 @@ def checksum(number: int, salt: int, priority: int, due: int, expires: int, head
         head: header lines.
         body: the message's.
     """
-    start = (number + salt + priority * 8_191 + due * 31 + expires * 127) % _PRIME
+    start = (number + start_of(salt, priority) + due * 31 + expires * EXPIRES) % PRIME
     return crc32(body, crc32(head, start))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from swarmage.broker.queues.ages import Ages
 from swarmage.broker.storage import sqlite_notes
 from swarmage.broker.storage.checksum import salt_of
 from swarmage.broker.storage.notes import DURABLE, ClockRow, DurableRow
+from swarmage.broker.storage.pack_row import PACKS, all_rows
 from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, as_damage, cannot_open, is_damage
 from swarmage.broker.storage.sqlite_file import alone, connect, definitions, expected_definitions, lock
-from swarmage.broker.storage.sqlite_row import COLUMNS, fits
+from swarmage.broker.storage.sqlite_row import COLUMNS, Row, fits
 from swarmage.broker.storage.sqlite_rows import VERSION
 from swarmage.broker.storage.wal import lost_commits
 from swarmage.errors import ConfigError
@@ -66,8 +68,7 @@ def _look(
     for number, name in connection.execute("SELECT id, name FROM destination"):
         queues[number] = _empty(str(name))
     damaged = 0
-    rows = connection.execute(f"SELECT {COLUMNS} FROM message NOT INDEXED ORDER BY id")  # noqa: S608
-    for row in rows:
+    for row in _rows(connection, problems):
         queue = queues.setdefault(row[1], _empty(f"unknown destination {row[1]}"))
         good = fits(row, salt_of(queue["name"]))
         damaged += not good
@@ -82,6 +83,15 @@ def _look(
         if queue["name"].startswith(DURABLE) and queue["name"] not in known and (queue["waiting"] or queue["delayed"]):
             problems.append(f"the durable subscription of {queue['name']} is missing")
     problems += _integrity(connection)
+
+
+def _rows(connection: sqlite3.Connection, problems: list[str]) -> Iterator[Row]:
+    """Yield all messages, and tell of packs that are not as they were written."""
+    yield from connection.execute(f"SELECT {COLUMNS} FROM message NOT INDEXED ORDER BY id")  # noqa: S608
+    for *pack, text, noted, data in connection.execute(PACKS):
+        problem, rows = all_rows(pack, data, text, noted)
+        problems += [problem] if problem else []
+        yield from rows
 
 
 def _look_besides(connection: sqlite3.Connection, found: dict[str, Any], problems: list[str]) -> Ages:
@@ -117,6 +127,5 @@ def _count(queue: dict[str, Any], row: tuple[Any, ...], *, good: bool) -> None:
     queue["delayed" if due else "waiting"] += 1
     queue["expiring"] += bool(expires)
     queue["bytes"] += len(head) + len(body)
-    if queue["oldest"] is None:
-        queue["oldest"] = number
+    queue["oldest"] = number if queue["oldest"] is None else min(queue["oldest"], number)
     queue["priorities"][priority] = queue["priorities"].get(priority, 0) + 1

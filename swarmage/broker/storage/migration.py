@@ -16,6 +16,7 @@ from pathlib import Path
 from swarmage.broker.events import event
 from swarmage.broker.storage.checksum import checksum, salt_of
 from swarmage.broker.storage.notes import ClockRow
+from swarmage.broker.storage.packing import MESSAGES_SCHEMA, pack_messages
 from swarmage.broker.storage.sqlite_notes import sum_of
 from swarmage.broker.storage.sqlite_rows import VERSION
 from swarmage.clock import SYSTEM_CLOCK
@@ -48,6 +49,8 @@ CREATE TABLE durable (
 CREATE TABLE dedupe (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, key BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE clock (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, sum INTEGER NOT NULL)
 """
+OLDER_SCHEMAS = (MESSAGES_SCHEMA + _NOTES, MESSAGES_SCHEMA)
+"""Of the formats before today's, from which something can be saved as it is."""
 
 
 def migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
@@ -110,5 +113,5 @@ def _add_notes(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO clock VALUES (?, ?, ?)", (*row, sum_of(row)))
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_checksums, 2: _add_notes}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_checksums, 2: _add_notes, 3: pack_messages}
 """By the format they start from."""

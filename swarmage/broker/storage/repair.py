@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from swarmage.broker.queues.message import Damaged, Message
 from swarmage.broker.storage.checksum import salt_of
 from swarmage.broker.storage.migration import sync
 from swarmage.broker.storage.notes import DURABLE, Notes
+from swarmage.broker.storage.packing import repack
 from swarmage.broker.storage.salvage import salvage
 from swarmage.broker.storage.sqlite_damage import FAILURES, cannot_open
 from swarmage.broker.storage.sqlite_file import alone, open_file
@@ -108,7 +109,7 @@ def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
     durables = found.noted.durables.values()
     kept: list[Message] = []
     aside: list[Damaged] = []
-    for message in _messages(found.names, found.rows, {row.queue for row in durables}):
+    for message in _messages(found.names, [*found.rows.values()], {row.queue for row in durables}):
         if isinstance(message, Damaged):
             aside.append(message)
         else:
@@ -132,9 +133,10 @@ def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
     connection.execute("UPDATE run SET number = ?", (last + 1,))
 
 
-def _messages(names: dict[int, str], rows: dict[int, Row], durable: set[str]) -> Iterator[Message]:
+def _messages(names: dict[int, str], rows: Sequence[Row], durable: set[str]) -> Iterator[Message]:
     """Yield what was found, by whichever destination its checksum fits."""
-    for number, row in sorted(rows.items()):
+    for row in sorted(rows, key=lambda row: row[0]):
+        number = row[0]
         head, body = (value if isinstance(value, bytes) else repr(value).encode() for value in row[7:9])
         name = next(
             (name for name in (names.get(row[1]), _named_in(head), *durable) if name and fits(row, salt_of(name))), None
@@ -167,6 +169,7 @@ def compact(path: Path) -> tuple[int, int]:
     try:
         with alone(path), contextlib.closing(open_file(path)) as connection:
             Rows(connection).load()
+            repack(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             before = path.stat().st_size
             connection.execute("VACUUM")

@@ -11,13 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from swarmage.broker.storage import sqlite_notes
+from swarmage.broker.storage.migration import OLDER_SCHEMAS
 from swarmage.broker.storage.notes import Noted
+from swarmage.broker.storage.pack_row import COLUMNS as PACK_COLUMNS
+from swarmage.broker.storage.pack_row import all_rows
 from swarmage.broker.storage.sqlite_damage import FAILURES, as_damage, is_damage
 from swarmage.broker.storage.sqlite_file import MOST_STARTS, connect, definitions, expected_definitions, lock
 from swarmage.broker.storage.sqlite_row import COLUMNS, Row
-from swarmage.broker.storage.sqlite_rows import MESSAGES_SCHEMA, SCHEMA
+from swarmage.broker.storage.sqlite_rows import SCHEMA
 
-_INDEXES = {"lane": "due = 0", "held": "due > 0", "fading": "expires > 0"}
+_INDEXES = {"message": {"alone": "due = 0", "lane": "due = 0", "held": "due > 0"}, "pack": {"packed": "TRUE"}}
+"""By table: those of today and of older formats, and what a row must be for them to name it."""
+_PART = 4_096
+
+Key = int | tuple[int, int]
+"""A message's number, or that of its pack and its place there."""
 
 
 @dataclass(slots=True)
@@ -26,14 +34,14 @@ class Found:
 
     Attributes:
         names: destinations by their numbers.
-        rows: messages by their numbers, whether or not their checksums fit.
+        rows: messages, whether or not their checksums fit.
         expected: how many there were, as far as it can be told.
         noted: what there is besides messages.
         runs: how often the bus was started on the file.
     """
 
     names: dict[int, str] = field(default_factory=dict)
-    rows: dict[int, Row] = field(default_factory=dict)
+    rows: dict[Key, Row] = field(default_factory=dict)
     expected: int = 0
     noted: Noted = field(default_factory=Noted)
     runs: int = 0
@@ -57,7 +65,7 @@ def _attempt(path: Path, found: Found) -> bool:
     try:
         with contextlib.closing(connect(path)) as connection:
             lock(connection)
-            if definitions(connection) not in (expected_definitions(), expected_definitions(MESSAGES_SCHEMA)):
+            if definitions(connection) not in [expected_definitions(each) for each in (SCHEMA, *OLDER_SCHEMAS)]:
                 return False
             _read(connection, found)
     except FAILURES as error:
@@ -89,24 +97,57 @@ def _read(connection: sqlite3.Connection, found: Found) -> None:
         if isinstance(number, int) and number < MOST_STARTS:
             found.runs = max(found.runs, number)
     found.noted = sqlite_notes.salvage(connection)
-    select = f"SELECT {COLUMNS} FROM message NOT INDEXED"  # noqa: S608
+    rows, named = _table(connection, "message", COLUMNS)
+    for number, row in rows.items():
+        found.rows[number] = row
+    found.expected = len(named | rows.keys())
+    _read_packs(connection, found)
+
+
+def _read_packs(connection: sqlite3.Connection, found: Found) -> None:
+    settled, _ = _table(connection, "settled", "id, counts, sum")
+    packs, named = _table(connection, "pack", PACK_COLUMNS)
+    found.expected += len(named - packs.keys())  # one message at least was in each of those
+    for number, pack in packs.items():
+        _, text, noted = settled.get(number, (number, None, None))
+        _, rows = all_rows(pack, _data(connection, number), text, noted)
+        found.rows |= {(number, place): row for place, row in enumerate(rows)}
+        found.expected += max(1, len(rows))
+
+
+def _data(connection: sqlite3.Connection, number: int) -> bytes:
+    """Read the messages of a pack until the damage."""
+    data = bytearray()
+    try:
+        with connection.blobopen("pack", "data", number, readonly=True) as blob:
+            while part := blob.read(_PART):
+                data += part
+    except OverflowError:  # Python before 3.11.3 opens no row with such a high number (python/cpython issue 100370)
+        for (whole,) in _rows(connection, "SELECT data FROM pack WHERE id = ?", number):
+            return whole if isinstance(whole, bytes) else b""
+    except FAILURES as error:
+        if not is_damage(as_damage(error)):
+            raise
+    return bytes(data)
+
+
+def _table(connection: sqlite3.Connection, table: str, columns: str) -> tuple[dict[int, Any], set[int]]:
+    """Return the rows of a table by their numbers, as far as they can be read, and the numbers that indexes name."""
+    rows: dict[int, Any] = {}
+    select = f"SELECT {columns} FROM {table} NOT INDEXED"  # noqa: S608
     for order in ("ASC", "DESC"):  # a bad page ends one of them before it and the other one behind it
         for row in _rows(connection, f"{select} ORDER BY id {order}"):
-            if row[0] in found.rows:
+            if row[0] in rows:
                 break
-            found.rows[row[0]] = row
-    numbers = set(_indexed(connection))
-    for number in numbers - found.rows.keys():
+            rows[row[0]] = row
+    numbers: set[int] = set()
+    for index, condition in _INDEXES.get(table, {}).items():
+        named = f"SELECT id FROM {table} INDEXED BY {index} WHERE {condition}"  # noqa: S608
+        numbers.update(number for (number,) in _rows(connection, named))
+    for number in numbers - rows.keys():
         for row in _rows(connection, f"{select} WHERE id = ?", number):
-            found.rows[row[0]] = row
-    found.expected = len(numbers | found.rows.keys())
-
-
-def _indexed(connection: sqlite3.Connection) -> Iterator[int]:
-    """Yield the messages that the indexes name."""
-    for index, condition in _INDEXES.items():
-        for (number,) in _rows(connection, f"SELECT id FROM message INDEXED BY {index} WHERE {condition}"):  # noqa: S608
-            yield number
+            rows[row[0]] = row
+    return rows, numbers
 
 
 def _rows(connection: sqlite3.Connection, query: str, *values: int) -> Iterator[Any]:

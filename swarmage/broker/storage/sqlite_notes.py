@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
+from swarmage.broker.storage import sqlite_packs
 from swarmage.broker.storage.notes import ClockRow, DedupeRow, DurableRow, Noted, Notes
 from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, as_damage, is_damage
 
@@ -22,7 +23,6 @@ COLUMNS = {"durable": "id, login, name, pattern", "dedupe": "id, at, key", "cloc
 """What a row of each table consists of, besides its checksum."""
 
 _CHUNKS = (64, 8, 1)
-_OF_ONE = ("destination = ? AND due = 0", "destination = ? AND due > 0")  # as the indexes lane and held have them
 
 
 def sum_of(values: Sequence[object]) -> int:
@@ -62,13 +62,13 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[
 
 def _empty(connection: sqlite3.Connection, name: str, notes: Notes) -> None:
     """Delete what waits in a queue, and note how much that was."""
-    for (number,) in connection.execute("SELECT id FROM destination WHERE name = ?", (name,)).fetchall():
-        for condition in _OF_ONE:
-            size = "SELECT count(*), coalesce(sum(length(head) + length(body)), 0) FROM message"
-            count, size_bytes = connection.execute(f"{size} WHERE {condition}", (number,)).fetchone()
+    size = "SELECT count(*), coalesce(sum(length(head) + length(body)), 0) FROM message"
+    for destination in connection.execute("SELECT id FROM destination WHERE name = ?", (name,)).fetchall():
+        held = connection.execute(f"{size} WHERE destination = ? AND due > 0", destination).fetchone()
+        connection.execute("DELETE FROM message WHERE destination = ? AND due > 0", destination)
+        for count, size_bytes in (held, sqlite_packs.empty(connection, *destination)):
             notes.freed += count
             notes.freed_bytes += size_bytes
-            connection.execute(f"DELETE FROM message WHERE {condition}", (number,))  # noqa: S608
 
 
 def load(connection: sqlite3.Connection) -> Noted:

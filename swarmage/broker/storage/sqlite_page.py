@@ -1,45 +1,43 @@
 """One page of SQLite's rows: the next messages of a queue and priority.
 
 Python's sqlite3 lets go of the interpreter lock at each step of a statement, and in a busy process it takes up to 5 ms
-to get it back. A page read row by row could take seconds; read as one row of all bodies, it takes one step.
+to get it back. Packs read row by row could take long; read as one row of all of them, they take one step.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from zlib import crc32
 
 from swarmage.broker.queues.message import Message
-from swarmage.broker.storage.checksum import checksum
+from swarmage.broker.storage.checksum import EXPIRES, PRIME, start_of
+from swarmage.broker.storage.pack import behind_facts, decode
+from swarmage.broker.storage.pack_row import DONE, SUM, counts_of
 from swarmage.broker.storage.sqlite_damage import Damage
-from swarmage.broker.storage.sqlite_row import COLUMNS, checked, message_of
+from swarmage.broker.storage.sqlite_row import COLUMNS, checked, damaged
 from swarmage.broker.storage.store import Page
 
-_AT_LEAST = 64
-_LANE = "destination = :destination AND priority = :priority AND due = 0 AND id > :after"
-_SIZES = f"SELECT id, length(head) + length(body) AS size FROM message INDEXED BY lane WHERE {_LANE} ORDER BY id LIMIT"  # noqa: S608
-# Sizes come first and alone, because for them SQLite reads no bodies. The first one tells about how many are wanted;
-# only where so many are too much, they are added up one by one, which takes SQLite twice as long.
+_LANE = "destination = :destination AND priority = :priority"
+_NEXT = f"FROM pack INDEXED BY packed WHERE {_LANE} AND id >"
+# How many packs these are is found from their sizes, for which SQLite reads no messages.
 _PAGE = f"""
-WITH first AS MATERIALIZED (
-    SELECT :most_bytes / max(1, coalesce((SELECT size FROM ({_SIZES} 1)), 1)) AS fit
-), guess AS MATERIALIZED (
-    SELECT max(id) AS last, sum(size) AS bytes FROM ({_SIZES} (SELECT min(:most, max(1, fit)) FROM first))
-), page AS MATERIALIZED (
-    SELECT max(id) AS last FROM (
-        SELECT id, size, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS bytes
-        FROM ({_SIZES} (SELECT min(:most, {_AT_LEAST} + fit) FROM first))
-    ) WHERE bytes <= :most_bytes OR bytes = size
+WITH RECURSIVE page (number, amount, bytes) AS (
+    SELECT * FROM (SELECT id, messages, length(data) {_NEXT} :after ORDER BY id LIMIT 1)
+    UNION ALL
+    SELECT id, amount + messages, bytes + length(data)
+    FROM page CROSS JOIN pack ON id = (SELECT min(id) {_NEXT} number)
+    WHERE amount + messages <= :most AND bytes + length(data) <= :most_bytes
 )
-SELECT json_group_array(json_array(id, expires, count, sum, length(head), length(body))),
-    CAST(group_concat(head, '') AS BLOB), CAST(group_concat(body, '') AS BLOB)
-FROM (
-    SELECT * FROM message INDEXED BY lane WHERE {_LANE} AND id <= (
-        SELECT CASE WHEN bytes <= :most_bytes THEN last ELSE (SELECT last FROM page) END FROM guess
-    ) ORDER BY id
-)
+SELECT json_group_array(json_array(
+        pack.id, first, messages, pack.sum = {SUM} AND {_LANE}, length(data), counts, settled.sum
+    )), CAST(group_concat(data, '') AS BLOB)
+FROM page CROSS JOIN pack ON pack.id = number LEFT JOIN settled ON settled.id = number
 """  # noqa: S608 - constants only
-_IDS = "SELECT id FROM message WHERE destination = ? AND priority = ? AND due = 0 AND id > ? ORDER BY id LIMIT ?"
+_ALONE = f"""
+SELECT {COLUMNS} FROM message INDEXED BY alone
+WHERE {_LANE} AND due = 0 AND id > :after ORDER BY id LIMIT :most
+"""  # noqa: S608
 
 
 def read(connection: sqlite3.Connection, page: Page, number: int, salt: int) -> list[Message]:
@@ -48,58 +46,93 @@ def read(connection: sqlite3.Connection, page: Page, number: int, salt: int) -> 
     Raises:
         Damage: the page holds what does not belong there, or lacks what does.
     """
-    try:
-        messages = _read_at_once(connection, page, number, salt)
-    except (TypeError, ValueError):  # a value is not of the kind that was written
-        messages = None
-    except sqlite3.OperationalError as error:
-        # JSON in SQL complains of such values too, and that has no code of its own.
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
-            raise
-        messages = None
-    return _read_singly(connection, page, number, salt) if messages is None else messages
+    wanted = _wanted(page, number)
+    while True:
+        rows, data = connection.execute(_PAGE, wanted).fetchone()
+        packs = json.loads(rows)
+        messages: list[Message] = []
+        start, last = 0, 0
+        for pack, first, size, sound, length, text, noted in packs:
+            if not sound or not last < first <= pack:
+                raise Damage(f"its index names pack {pack} behind message {last}, which is not as it was written")
+            counts = None if text is None else counts_of(pack, size, text, noted)
+            messages += _unpack(page, (pack, first, size), data[start : start + length], counts, salt)
+            start, last = start + length, pack
+        if start != len(data or b""):
+            raise Damage(f"the packs before message {last} are not as long as they were written")
+        if messages or not packs:
+            return messages if len(packs) > 1 else _begin(messages, page)
+        wanted["after"] = last
 
 
-def _read_at_once(connection: sqlite3.Connection, page: Page, number: int, salt: int) -> list[Message] | None:
-    """Return the messages of a page, None when not all of them are as they were written."""
-    wanted = {
+def _wanted(page: Page, number: int) -> dict[str, int]:
+    return {
         "destination": number,
         "priority": page.priority,
         "after": page.after,
         "most": page.most,
         "most_bytes": page.most_bytes,
     }
-    facts, heads, bodies = connection.execute(_PAGE, wanted).fetchone()
-    messages, head_start, body_start, last = [], 0, 0, page.after
-    for id_, expires, count, expected, head_size, body_size in json.loads(facts):
-        if id_ <= last:  # and so names one twice, or lacks one
-            raise Damage(f"its index names message {id_} behind message {last}")
-        last, head_end, body_end = id_, head_start + head_size, body_start + body_size
-        head, body = heads[head_start:head_end], bodies[body_start:body_end]
-        if checksum(id_, salt, page.priority, 0, expires, head, body) != expected:
-            return None
-        messages.append(message_of(id_, page.destination, page.priority, expires, count, head, body))
-        head_start, body_start = head_end, body_end
+
+
+def _unpack(page: Page, row: tuple[int, int, int], data: bytes, counts: list[int] | None, salt: int) -> list[Message]:
+    """Return the messages of a pack that are behind where the page begins, and not done."""
+    pack, first, size = row
+    name, after = page.destination, page.after
+    messages: list[Message] = []
+    base, behind = start_of(salt, page.priority), behind_facts(size)
+    last, place = first - 1, -1
+    for place, facts in enumerate(decode(data, size)):
+        number, expires, start, head_size, body_size, expected, count, priority = facts
+        if counts is not None:
+            if counts[place] == DONE:
+                continue
+            count = counts[place] or count
+        begin, length = behind + start, head_size + body_size
+        content = data[begin : begin + length]
+        head, body = content[:head_size], content[head_size:]
+        found = crc32(content, (number + base + expires * EXPIRES) % PRIME)
+        if found != expected or len(content) != length or priority != page.priority:
+            last += 1  # its own number cannot be believed, and is not lower than this
+            message: Message = damaged(last, name, page.priority, head, body)
+        elif number <= last:
+            raise Damage(f"it names message {number} behind message {last}")
+        else:
+            last = number
+            message = Message(number, name, head, body)
+            message.priority = priority
+            message.expires = expires
+            message.stored = True
+        if last > after:
+            message.count = count
+            message.place = (pack, place, size)
+            messages.append(message)
+    if place + 1 != size:
+        raise Damage(f"pack {pack} lacks messages")
     return messages
 
 
-def _read_singly(connection: sqlite3.Connection, page: Page, number: int, salt: int) -> list[Message]:
-    """Return the messages of a page, row by row; what is not as it was written, as `Damaged`.
+def _begin(messages: list[Message], page: Page) -> list[Message]:
+    """Return the beginning of a pack, when all of it is too much for a page."""
+    left = page.most_bytes
+    for place, message in enumerate(messages[: page.most]):
+        left -= len(message.head) + len(message.body)
+        if left < 0 and place:
+            return messages[:place]
+    return messages[: page.most]
+
+
+def read_alone(connection: sqlite3.Connection, page: Page, number: int, salt: int) -> list[Message]:
+    """Return the messages of a page of a destination each of whose messages is a row of its own.
 
     Raises:
         Damage: the page holds what does not belong there, or lacks what does.
     """
-    wanted = (number, page.priority, page.after, page.most)
     messages: list[Message] = []
-    left = page.most_bytes
     last = page.after
-    for (id_,) in connection.execute(_IDS, wanted).fetchall():
-        row = connection.execute(f"SELECT {COLUMNS} FROM message WHERE id = ?", (id_,)).fetchone()  # noqa: S608
-        if row is None or id_ <= last or row[1:3] != (number, page.priority):
-            raise Damage(f"its index does not fit message {id_}")
-        last = id_
+    for row in connection.execute(_ALONE, _wanted(page, number)).fetchall():
+        if row[0] <= last or row[1:3] != (number, page.priority):
+            raise Damage(f"its index does not fit message {row[0]}")
+        last = row[0]
         messages.append(checked(row, page.destination, salt))
-        left -= len(messages[-1].head) + len(messages[-1].body)
-        if left <= 0:
-            break
     return messages

@@ -11,11 +11,14 @@ COLUMNS = "id, destination, priority, due, expires, count, sum, head, body"
 
 def checked(row: Row, name: str, salt: int) -> Message:
     """Make a whole row a message of the destination of this name; what is not as it was written, a `Damaged` one."""
-    if fits(row, salt):
-        return as_message(row, name)
-    damaged = Damaged(row[0], name, _as_bytes(row[7]), _as_bytes(row[8]), "its checksum does not fit")
-    damaged.priority, damaged.stored = row[2], True
-    return damaged
+    return as_message(row, name) if fits(row, salt) else damaged(row[0], name, row[2], row[7], row[8])
+
+
+def damaged(number: int, name: str, priority: int, head: object, body: object) -> Damaged:
+    """Return what is stored and not as it was written."""
+    made = Damaged(number, name, _as_bytes(head), _as_bytes(body), "its checksum does not fit")
+    made.priority, made.stored = priority, True
+    return made
 
 
 def fits(row: Row, salt: int) -> bool:
@@ -30,23 +33,16 @@ def fits(row: Row, salt: int) -> bool:
 
 def as_message(row: Row, name: str) -> Message:
     """Make a whole row a message of the destination of this name."""
-    id_, _, priority, due, expires, count, _, head, body = row
-    return message_of(id_, name, priority, expires, count, head, body, due)
+    number, _, priority, due, expires, count, _, head, body = row
+    message = Message(number, name, head, body)
+    message.priority = priority
+    message.due = due
+    message.expires = expires
+    message.count = count
+    message.stored = True
+    return message
 
 
 def _as_bytes(value: object) -> bytes:
     """Return what a damaged row holds where bytes should be."""
     return value if isinstance(value, bytes) else repr(value).encode()
-
-
-def message_of(
-    number: int, destination: str, priority: int, expires: int, count: int, head: bytes, body: bytes, due: int = 0
-) -> Message:
-    """Make what a row says a message."""
-    message = Message(number, destination, head, body)
-    message.priority = priority
-    message.expires = expires
-    message.count = count
-    message.due = due
-    message.stored = True
-    return message

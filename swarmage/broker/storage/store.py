@@ -16,8 +16,8 @@ class Batch:
     """What becomes durable together, in one transaction of the store.
 
     Attributes:
-        inserts: new messages.
-        deletes: numbers of messages that are done.
+        inserts: new messages, in the order of their numbers, which are higher than all before.
+        deletes: messages that are done.
         counts: messages whose delivery count changed.
         notes: what it changes besides messages, None for nothing.
         size: an estimate of the bytes it holds.
@@ -27,8 +27,8 @@ class Batch:
 
     def __init__(self) -> None:
         self.inserts: list[Message] = []
-        self.deletes: list[int] = []
-        self.counts: dict[int, int] = {}
+        self.deletes: list[Message] = []
+        self.counts: dict[Message, int] = {}
         self.notes: Notes | None = None
         self.size = 0
 
@@ -145,11 +145,11 @@ class MemoryStore:
                 key = (message.destination, message.priority)
                 self._lanes.setdefault(key, []).append(message.id)
                 self._alive[key] += 1
-        for number, count in batch.counts.items():
-            if number in self.messages:
-                self.messages[number].count = count
-        for number in batch.deletes:
-            gone = self.messages.pop(number, None)
+        for message, count in batch.counts.items():
+            if message.id in self.messages:
+                self.messages[message.id].count = count
+        for message in batch.deletes:
+            gone = self.messages.pop(message.id, None)
             if gone is not None and not gone.due:
                 self._forget(gone.destination, gone.priority)
         if batch.notes is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from swarmage.broker.queues.message import Damaged, Message
+from swarmage.broker.storage import sqlite_notes
+from swarmage.broker.storage.checksum import checksum, salt_of
+from swarmage.broker.storage.packing import MESSAGES_SCHEMA
 from swarmage.broker.storage.sqlite_file import open_file
 from swarmage.broker.storage.sqlite_rows import Rows
 from swarmage.broker.storage.sqlite_store import SqliteStore
@@ -25,7 +29,7 @@ def message(number: int, destination: str = "/queue/a", body: bytes = b"x", prio
     return made
 
 
-def batch(inserts: list[Message] | None = None, deletes: list[int] | None = None) -> Batch:
+def batch(inserts: list[Message] | None = None, deletes: list[Message] | None = None) -> Batch:
     made = Batch()
     made.inserts, made.deletes = inserts or [], deletes or []
     return made
@@ -47,16 +51,32 @@ def fill(path: Path, *, keep_log: bool = False) -> dict[Key, bytes]:
     connection = open_file(there)
     rows = Rows(connection)
     messages = written()
-    rows.write(batch([message(number, body=b"gone" * 100) for number in range(1_000, 1_300)]))
+    gone = [message(number, body=b"gone" * 100) for number in range(1_000, 1_300)]
+    rows.write(batch(gone))
     for start in range(0, len(messages), 10):
         rows.write(batch(messages[start : start + 10]))
-    rows.write(batch(deletes=[*range(1_000, 1_300)]))
+    rows.write(batch(deletes=gone))
     if keep_log:  # what a kill leaves
         path.parent.mkdir(exist_ok=True)
         for suffix in ("", "-wal"):
             shutil.copyfile(f"{there}{suffix}", f"{path}{suffix}")
     connection.close()
     return {(m.id, m.destination, m.priority): m.body for m in messages}
+
+
+def write_format_3(path: Path, messages: list[Message], *, notes: bool = True) -> None:
+    """Make a file as it was when each message was a row of its own; without notes, of format 2."""
+    numbers = {name: number for number, name in enumerate(sorted({m.destination for m in messages}), 1)}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(MESSAGES_SCHEMA + (sqlite_notes.SCHEMA if notes else ""))
+        connection.executemany("INSERT INTO destination VALUES (?, ?)", [(numbers[name], name) for name in numbers])
+        for m in messages:
+            found = checksum(m.id, salt_of(m.destination), m.priority, m.due, m.expires, m.head, m.body)
+            row = (m.id, numbers[m.destination], m.priority, m.due, m.expires, m.count, found, m.head, m.body)
+            connection.execute("INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?)", row)
+        connection.execute(f"PRAGMA user_version={3 if notes else 2}")
+        connection.commit()
 
 
 def flip(path: Path, bit: int) -> None:

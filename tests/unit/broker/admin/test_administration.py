@@ -12,7 +12,7 @@ import pytest
 
 from swarmage.broker.entrance.rights import Rights
 from swarmage.broker.limits import Limits
-from swarmage.broker.queues import waiting
+from swarmage.broker.queues import lane
 from tests.unit.seeds import SEED
 
 from ..driver import Bus, Client, HeldStore
@@ -50,7 +50,7 @@ def taken(bus: Bus, queue: str = "/queue/a") -> list[bytes]:
 @pytest.fixture(params=["in memory", "paged"])
 def paged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "paged":
-        monkeypatch.setattr(waiting, "HEAD", 4)
+        monkeypatch.setattr(lane, "HEAD", 4)
 
 
 @pytest.mark.usefixtures("paged")
@@ -183,7 +183,7 @@ def test_a_message_that_is_not_stored_is_moved_and_purged_too(bus: Bus) -> None:
 
 
 def test_who_left_meanwhile_gets_nothing_more_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "HEAD", 4)
+    monkeypatch.setattr(lane, "HEAD", 4)
     store = HeldStore()
     bus = Bus(store=store)
     admin = bus.client()
@@ -200,7 +200,7 @@ def test_who_left_meanwhile_gets_nothing_more_done(monkeypatch: pytest.MonkeyPat
 
 def test_random_moves_and_purges_lose_and_double_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(SEED)
-    monkeypatch.setattr(waiting, "HEAD", 3)
+    monkeypatch.setattr(lane, "HEAD", 3)
     for _ in range(30):
         bus = Bus()
         admin, worker = bus.client(), bus.client()

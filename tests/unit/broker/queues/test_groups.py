@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import strategies as st
 
-from swarmage.broker.queues import groups, parking, waiting
+from swarmage.broker.queues import groups, lane, parking
 from swarmage.broker.queues.groups import BUCKETS, KEYS_SEEN, group_of
 from swarmage.broker.sessions.frames import Frame
 from swarmage.broker.storage.store import MemoryStore
@@ -275,7 +275,7 @@ def test_a_delayed_message_of_a_group_goes_to_its_owner_even_after_a_restart(bus
 
 
 def test_a_backlog_on_the_disk_keeps_its_groups(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "HEAD", 10)
+    monkeypatch.setattr(lane, "HEAD", 10)
     sender = bus.client()
     for n in range(50):
         put(sender, b"%d" % n, "ab"[n % 2])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarmage.broker.queues import waiting
+from swarmage.broker.queues import lane
 from swarmage.broker.storage import store
 
 from ..driver import Bus, Client
@@ -14,7 +14,7 @@ from ..driver import Bus, Client
 
 @pytest.fixture(autouse=True)
 def _short_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "HEAD", 10)
+    monkeypatch.setattr(lane, "HEAD", 10)
 
 
 @pytest.fixture
@@ -66,6 +66,21 @@ def test_a_long_queue_is_there_after_a_restart_and_nothing_of_it_is_in_memory(bu
     client = bus.client()
     client.subscribe("/queue/a")
     assert client.bodies() == bodies
+
+
+def test_a_page_is_as_large_as_what_is_missing_in_memory(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(bus, 100)
+    bus.start()
+    asked: list[int] = []
+    read = bus.store.read
+    monkeypatch.setattr(bus.store, "read", lambda page, done: (asked.append(page.most), read(page, done)))
+    client = bus.client()
+    client.subscribe("/queue/a", ack="client-individual", prefetch_count=6)
+    assert asked == [10, 6]  # nothing was there; then six had gone at once
+    client.ack(client.take())
+    assert asked == [10, 6]
+    client.ack(client.take())
+    assert asked == [10, 6, 2]
 
 
 def test_what_comes_while_a_queue_is_long_comes_behind_it(bus: Bus) -> None:
@@ -129,7 +144,7 @@ def test_a_delayed_message_of_a_long_queue_is_released_once(bus: Bus) -> None:
 
 
 def test_many_bytes_are_a_long_queue_too(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "HEAD_BYTES", 100)
+    monkeypatch.setattr(lane, "HEAD_BYTES", 100)
     sender = bus.client()
     for letter in b"abcdef":
         sender.put("/queue/a", bytes([letter]) * 60)

@@ -7,11 +7,15 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from swarmage.broker.queues.message import Damaged
+from swarmage.broker.storage.pack import COUNT_BYTES, FACTS_BYTES
+from swarmage.broker.storage.repair import repair
 from swarmage.broker.storage.sqlite_damage import FAILURES, cannot_go_on, cannot_open, is_damage
+from swarmage.broker.storage.sqlite_file import connect
 from swarmage.broker.storage.store import MemoryStore, Page
 from swarmage.broker.storage.store import Read as ReadDone
 from swarmage.broker.storage.wal import lost_commits
@@ -99,10 +103,13 @@ def test_a_log_that_is_damaged_in_the_middle_is_not_forgotten(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("statement", "complaint"),
     [
-        ("DROP INDEX lane", "its tables are not those of the bus"),
-        ("PRAGMA user_version=2", "says that its format is 2"),
-        ("PRAGMA user_version=4", "says that its format is 4"),
+        ("DROP INDEX packed", "its tables are not those of the bus"),
+        ("PRAGMA user_version=3", "says that its format is 3"),
+        ("PRAGMA user_version=5", "says that its format is 5"),
         ("UPDATE destination SET id = id + 10", "whose destination it does not know"),
+        ("UPDATE pack SET first = first - 1", "of its packs are not as they were written"),
+        ("INSERT INTO settled VALUES (7777, '[0]', 0)", "noted something of pack 7777, which it does not hold"),
+        ("INSERT INTO settled SELECT id, '[-1]', 0 FROM pack LIMIT 1", "noted of pack [0-9]+ is not as it was written"),
     ],
 )
 def test_a_file_that_is_not_as_it_was_written_is_refused_with_the_command_that_helps(
@@ -120,10 +127,15 @@ def test_tables_whose_text_has_become_bytes_are_damage(tmp_path: Path) -> None:
     fill(tmp_path / "bus.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
         connection.execute("PRAGMA writable_schema=ON")
-        connection.execute("UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE name = 'lane'")
+        connection.execute("UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE name = 'packed'")
         connection.commit()
     with pytest.raises(ConfigError, match=f"swarmage bus --repair --data {tmp_path}"):
         Opened(tmp_path)
+
+
+def ask(folder: Path, question: str) -> list[Any]:
+    with contextlib.closing(sqlite3.connect(folder / "bus.db")) as connection:
+        return connection.execute(question).fetchall()
 
 
 def change(folder: Path, statement: str, *values: object) -> None:
@@ -132,74 +144,112 @@ def change(folder: Path, statement: str, *values: object) -> None:
         connection.commit()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE message SET body = x'00' WHERE id = 2",
-        "UPDATE message SET head = head || x'0a' WHERE id = 2",
-        "UPDATE message SET body = 'text' WHERE id = 2",
-        "UPDATE message SET body = 7 WHERE id = 2",
-        "UPDATE message SET expires = 5 WHERE id = 2",
-        "UPDATE message SET count = x'01' WHERE id = 2",
-        "UPDATE message SET sum = sum + 1 WHERE id = 2",
-    ],
-)
-def test_a_message_that_does_not_fit_its_checksum_is_returned_as_damaged(tmp_path: Path, statement: str) -> None:
-    opened = Opened(tmp_path)
-    opened.write(batch([message(number, body=b"%d" % number) for number in (1, 2, 3)]))
+def a_pack(folder: Path, count: int = 3) -> None:
+    """Make a file with one pack."""
+    opened = Opened(folder)
+    opened.write(batch([message(number, body=b"body %d" % number) for number in range(1, count + 1)]))
     opened.store.close()
-    change(tmp_path, statement)
+
+
+FACTS = {"number": 0, "expires": 8, "start": 16, "head": 20, "body": 24, "sum": 28, "priority": 36}
+"""Where the facts of a message are, from where they begin."""
+
+
+@pytest.mark.parametrize("what", [*FACTS, "content"])
+def test_a_message_that_does_not_fit_its_checksum_is_returned_as_damaged_and_those_beside_it_are_not(
+    tmp_path: Path, what: str
+) -> None:
+    a_pack(tmp_path)
+    [(data,)] = ask(tmp_path, "SELECT data FROM pack")
+    at = data.index(b"body 2") if what == "content" else COUNT_BYTES + FACTS_BYTES + FACTS[what]
+    for bit in (0, 7):
+        spoilt = bytearray(data)
+        spoilt[at] ^= 1 << bit
+        change(tmp_path, "UPDATE pack SET data = ?", bytes(spoilt))
+        opened = Opened(tmp_path)
+        page = opened.read()
+        opened.store.close()
+        assert [(each.id, type(each) is Damaged) for each in page] == [(1, False), (2, True), (3, False)]
+        assert [each.body for each in page if type(each) is not Damaged] == [b"body 1", b"body 3"]
+
+
+@pytest.mark.parametrize("what", ["head", "body"])
+def test_a_size_that_reaches_behind_the_pack_is_damage_of_its_last_message_alone(tmp_path: Path, what: str) -> None:
+    a_pack(tmp_path)
+    [(data,)] = ask(tmp_path, "SELECT data FROM pack")
+    spoilt = bytearray(data)
+    spoilt[COUNT_BYTES + 2 * FACTS_BYTES + FACTS[what] + 2] ^= 1
+    change(tmp_path, "UPDATE pack SET data = ?", bytes(spoilt))
     opened = Opened(tmp_path)
     page = opened.read()
     opened.store.close()
-    assert [(each.id, type(each) is Damaged) for each in page] == [(1, False), (2, True), (3, False)]
-    assert [each.body for each in page if type(each) is not Damaged] == [b"1", b"3"]
+    assert [(each.id, type(each) is Damaged) for each in page] == [(1, False), (2, False), (3, True)]
+    saved = repair(tmp_path / "bus.db")
+    assert (saved.saved, saved.damaged, saved.lost) == (2, 1, 0)
 
 
-def redefine_lane(folder: Path, old: str, new: str) -> None:
+def test_a_damaged_message_that_was_set_aside_does_not_come_again(tmp_path: Path) -> None:
+    a_pack(tmp_path)
+    [(data,)] = ask(tmp_path, "SELECT data FROM pack")
+    change(tmp_path, "UPDATE pack SET data = ?", data.replace(b"body 2", b"BODY 2"))
+    opened = Opened(tmp_path)
+    [_, spoilt, _] = opened.read()
+    assert opened.write(batch(deletes=[spoilt])) is None
+    assert [each.body for each in opened.read()] == [b"body 1", b"body 3"]
+    opened.store.close()
+
+
+def test_a_value_that_does_not_fit_its_checksum_is_returned_as_damaged(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(1, "/value/a"), message(2, "/value/b")]))
+    opened.store.close()
+    change(tmp_path, "UPDATE message SET body = x'00' WHERE id = 1")
+    opened = Opened(tmp_path)
+    assert [type(opened.read(name)[0]) is Damaged for name in ("/value/a", "/value/b")] == [True, False]
+    opened.store.close()
+
+
+def redefine_index(folder: Path, old: str, new: str) -> None:
     with contextlib.closing(sqlite3.connect(folder / "bus.db")) as connection:
         connection.execute("PRAGMA writable_schema=ON")
-        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'lane'", (old, new))
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'packed'", (old, new))
         connection.commit()
 
 
-def test_an_index_that_lacks_a_message_is_told_at_the_start(tmp_path: Path) -> None:
-    opened = Opened(tmp_path)
-    opened.write(batch([message(1), message(2)]))
-    opened.store.close()
-    redefine_lane(tmp_path, "due = 0", "due = 9")
-    change(tmp_path, "DELETE FROM message WHERE id = 2")
-    redefine_lane(tmp_path, "due = 9", "due = 0")
+WHOLE, NONE = "(destination, priority)", "(destination, priority) WHERE id < 0"
+
+
+def test_an_index_that_lacks_a_pack_is_told_at_the_start(tmp_path: Path) -> None:
+    a_pack(tmp_path)
+    redefine_index(tmp_path, WHOLE, NONE)
+    change(tmp_path, "INSERT INTO pack SELECT id + 1, destination, priority, first, messages, 0, sum, data FROM pack")
+    redefine_index(tmp_path, NONE, WHOLE)
     with pytest.raises(ConfigError, match=r"its indexes do not name the messages that it holds.*bus --repair"):
         Opened(tmp_path)
 
 
-def test_an_index_that_names_one_message_in_the_place_of_another_stops_the_bus(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("UPDATE pack SET data = substr(data, 1, 37)", "pack 3 lacks messages"),
+        ("UPDATE pack SET data = 'text'", "pack 3 lacks messages"),
+        ("UPDATE pack SET messages = 4", "index names pack 3"),
+        ("UPDATE pack SET expires = 1", "index names pack 3"),
+        ("UPDATE settled SET counts = '[0,0,0]'", "noted of pack 3"),
+    ],
+)
+def test_a_pack_that_is_not_as_it_was_written_stops_the_bus_which_names_file_and_command(
+    tmp_path: Path, statement: str, complaint: str
+) -> None:
+    a_pack(tmp_path)
     opened = Opened(tmp_path)
-    opened.write(batch([message(number) for number in (5, 6, 7)]))
-    opened.store.close()
-    file = tmp_path / "bus.db"
-    entry = b"\x06\x04\x09\x01\x01\x04"  # of destination 1 and priority 4; then the message's number
-    assert file.read_bytes().count(entry + b"\x07") == 1
-    file.write_bytes(file.read_bytes().replace(entry + b"\x07", entry + b"\x05"))
-    opened = Opened(tmp_path)
+    assert opened.write(batch(deletes=opened.read()[:1])) is None
+    with contextlib.closing(connect(tmp_path / "bus.db")) as behind:  # as a disk that changes what it holds
+        behind.execute(statement)
     error = opened.read()
     opened.store.close()
     assert isinstance(error, BusFailed)
-    assert "its index names message 5 behind message 6" in str(error)
-
-
-def test_a_page_whose_index_does_not_fit_stops_the_bus_and_names_file_and_command(tmp_path: Path) -> None:
-    opened = Opened(tmp_path)
-    opened.write(batch([message(1), message(2)]))
-    opened.store.close()
-    redefine_lane(tmp_path, "due = 0", "due = 9")
-    change(tmp_path, "UPDATE message SET id = 3 WHERE id = 2")  # the index does not hear of it
-    redefine_lane(tmp_path, "due = 9", "due = 0")
-    opened = Opened(tmp_path)
-    error = opened.read()
-    opened.store.close()
-    assert isinstance(error, BusFailed)
+    assert complaint in str(error)
     assert f"{tmp_path / 'bus.db'} is damaged" in str(error)
     assert f"swarmage bus --repair --data {tmp_path}" in str(error)
 

@@ -151,11 +151,12 @@ def test_a_batch_that_finds_the_disk_full_leaves_nothing_and_deletes_go_on(tmp_p
 
     opened = Opened(tmp_path, connecting=connecting, reserve_bytes=1 << 20)
     assert (tmp_path / "reserve").stat().st_size == 1 << 20
-    assert opened.write(batch([message(number) for number in range(1, 101)])) is None
+    messages = [message(number) for number in range(1, 101)]
+    assert opened.write(batch(messages)) is None
     error = opened.write(batch([message(number, "/queue/new", b"x" * 3_000) for number in range(200, 300)]))
     assert isinstance(error, StoreFull)
     assert not (tmp_path / "reserve").exists()
-    assert opened.write(batch(deletes=[1, 2])) is None
+    assert opened.write(batch(deletes=messages[:2])) is None
     assert opened.write(batch()) is None  # there is room on this disk: the reserve is made again
     assert (tmp_path / "reserve").exists()
     assert opened.write(batch([message(101, "/queue/new", b"small")])) is None  # under the name that was rolled back

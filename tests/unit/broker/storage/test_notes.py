@@ -14,13 +14,12 @@ from swarmage.broker.queues.message import Message
 from swarmage.broker.storage.file_report import report
 from swarmage.broker.storage.notes import ClockRow, DedupeRow, DurableRow, Noted, Notes
 from swarmage.broker.storage.repair import compact, repair
-from swarmage.broker.storage.sqlite_rows import MESSAGES_SCHEMA
 from swarmage.broker.storage.store import MemoryStore
 from swarmage.clock import SYSTEM_CLOCK
 from swarmage.errors import ConfigError
 
 from ...seeds import SEED
-from ..stored import Opened, batch, flip, message, read_all
+from ..stored import Opened, batch, flip, message, read_all, write_format_3
 
 AUDIT = DurableRow(1, "ann", "audit/é", "/topic/news.>")
 OTHER = DurableRow(2, "bob", "other", "/topic/a")
@@ -59,26 +58,11 @@ def change(path: Path, *statements: str) -> None:
         connection.commit()
 
 
-def write_format_2(path: Path) -> None:
-    """Make a file as it was before there were notes, with a message."""
-    opened = Opened(path.parent)
-    opened.write(batch([message(1), message(2, due=4_000_000_000_000)]))
-    opened.store.close()
-    change(path, "DROP TABLE durable", "DROP TABLE dedupe", "DROP TABLE clock", "PRAGMA user_version=2")
-    with (
-        contextlib.closing(sqlite3.connect(path)) as connection,
-        contextlib.closing(sqlite3.connect(":memory:")) as old,
-    ):
-        old.executescript(MESSAGES_SCHEMA)
-        select = "SELECT name FROM sqlite_master ORDER BY name"
-        assert connection.execute(select).fetchall() == old.execute(select).fetchall()
-
-
 @pytest.mark.parametrize("operation", ["start", "repair"])
 def test_a_file_of_format_2_is_brought_up_to_date_and_its_messages_are_as_old_as_that(
     tmp_path: Path, operation: str
 ) -> None:
-    write_format_2(tmp_path / "bus.db")
+    write_format_3(tmp_path / "bus.db", [message(1), message(2, due=4_000_000_000_000)], notes=False)
     before = SYSTEM_CLOCK.wall() * 1000 - 1
     if operation == "repair":
         assert repair(tmp_path / "bus.db").saved == 2
@@ -110,6 +94,24 @@ def test_a_store_gives_back_what_was_noted_and_forgets_what_was_ended(tmp_path: 
     assert (min(again.seen), min(again.times)) == (191, 4)
     bodies = read_all(tmp_path / "bus.db").bodies
     assert {name for _, name, _ in bodies} == {"/queue/a", OTHER.queue}
+
+
+def test_what_is_settled_after_its_durable_subscription_has_ended_leaves_nothing(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    made = batch([waiting(number) for number in range(2, 40)])
+    made.notes = Notes(opened=[AUDIT])
+    assert opened.write(made) is None
+    held = opened.read(AUDIT.queue)
+    ended = batch(deletes=held[:3])
+    ended.notes = Notes(ended=[AUDIT])
+    assert opened.write(ended) is None
+    assert (ended.notes.freed, ended.notes.freed_bytes) == (35, 35 * (len(held[0].head) + 1))
+    late = batch([message(50)], deletes=held[3:5])
+    late.counts = {held[5]: 1}
+    assert opened.write(late) is None
+    opened.store.close()
+    assert list(read_all(tmp_path / "bus.db").bodies) == [(50, "/queue/a", 4)]
+    assert report(tmp_path / "bus.db")["sound"]
 
 
 def test_memory_does_the_same_as_a_file() -> None:
@@ -205,7 +207,7 @@ def test_a_report_tells_durable_subscriptions_and_since_when_the_oldest_message_
     fill(tmp_path)
     found = report(tmp_path / "bus.db")
     assert found["sound"]
-    assert found["format"] == 3
+    assert found["format"] == 4
     assert found["durable_subscriptions"][0] == {
         "login": "ann", "name": "audit/é", "topic": "/topic/news.>", "queue": "/durable/ann/audit%2F%C3%A9/1",
     }  # fmt: skip

@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import stat
+import struct
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ INSERT INTO destination VALUES (1, '/queue/a'), (2, '/queue/b');
 INSERT INTO message VALUES (1, 1, 4, 0, 0, 3, x'0a0a', x'00ff'), (2, 2, 9, 5, 6, 0, x'0a0a', x'');
 PRAGMA user_version=1
 """
+
+
+def spoil(connection: sqlite3.Connection, old: bytes, new: bytes) -> None:
+    """Change the only pack of a file behind the back of its checksums."""
+    [(data,)] = connection.execute("SELECT data FROM pack").fetchall()
+    assert data.count(old) == 1
+    connection.execute("UPDATE pack SET data = ?", (data.replace(old, new),))
 
 
 def write_format_1(path: Path) -> None:
@@ -117,28 +125,37 @@ def test_a_repair_saves_everything_of_a_sound_file_and_keeps_the_old_one(tmp_pat
 
 def test_a_repair_sets_damaged_messages_aside(tmp_path: Path) -> None:
     opened = Opened(tmp_path)
-    opened.write(batch([message(number, body=b"%d" % number) for number in (1, 2, 3)]))
+    opened.write(batch([message(number, body=b"body %d" % number) for number in (1, 2, 3)]))
     opened.store.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
-        connection.execute("UPDATE message SET body = x'00' WHERE id = 2")
+        spoil(connection, b"body 2", b"BODY 2")
         connection.execute("UPDATE destination SET name = '/queue/other'")
         connection.commit()
     saved = repair(tmp_path / "bus.db")
     assert (saved.saved, saved.damaged, saved.lost) == (2, 1, 0)
     opened = Opened(tmp_path)
-    assert [each.body for each in opened.read("/queue/a")] == [b"1", b"3"]  # by what their senders wrote
+    assert [each.body for each in opened.read("/queue/a")] == [b"body 1", b"body 3"]  # by what their senders wrote
     [aside] = opened.read("/queue/DLQ.damaged")
     assert b"original-destination:/queue/other" in aside.head
     opened.store.close()
 
 
+def test_packs_of_a_file_that_was_often_started_are_repaired(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    high = 1 << 40
+    opened.write(batch([message(high + number, body=b"body %d" % number) for number in (1, 2, 3)]))
+    opened.store.close()
+    saved = repair(tmp_path / "bus.db")
+    assert (saved.saved, saved.damaged, saved.lost) == (3, 0, 0)
+
+
 def test_what_is_set_aside_gets_a_number_that_a_bus_comes_to(tmp_path: Path) -> None:
     opened = Opened(tmp_path)
-    opened.write(batch([message(number, body=b"%d" % number) for number in (1, 2, 3)]))
+    opened.write(batch([message(number, body=b"body %d" % number) for number in (1, 2, 3)]))
     opened.store.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
-        connection.execute("UPDATE message SET id = -1 WHERE id = 1")
-        connection.execute("UPDATE message SET id = ? WHERE id = 2", ((1 << 63) - 1,))
+        spoil(connection, struct.pack("<qq", 1, 0), struct.pack("<qq", -1, 0))
+        spoil(connection, struct.pack("<qq", 2, 0), struct.pack("<qq", (1 << 63) - 1, 0))
         connection.commit()
     saved = repair(tmp_path / "bus.db")
     assert (saved.saved, saved.damaged, saved.lost) == (1, 2, 0)
@@ -186,8 +203,9 @@ def test_what_a_repair_leaves_is_sound_whatever_bit_was_flipped(tmp_path: Path) 
 
 def test_compacting_gives_room_back(tmp_path: Path) -> None:
     opened = Opened(tmp_path)
-    opened.write(batch([message(number, body=b"x" * 2_000) for number in range(1, 501)]))
-    opened.write(batch(deletes=[*range(1, 500)]))
+    messages = [message(number, body=b"x" * 2_000) for number in range(1, 501)]
+    opened.write(batch(messages))
+    opened.write(batch(deletes=messages[:-1]))
     opened.store.close()
     before, after = compact(tmp_path / "bus.db")
     assert before > 1_000_000 > 100_000 > after

@@ -25,7 +25,7 @@ def test_destinations_that_nothing_goes_to_are_forgotten_while_the_bus_runs(tmp_
     for start in range(100, 10_100, 100):
         once = [message(number, f"/queue/once{number}") for number in range(start, start + 100)]
         rows.write(batch(once))
-        rows.write(batch(deletes=[each.id for each in once]))
+        rows.write(batch(deletes=once))
         most = max(most, connection.execute("SELECT count(*) FROM destination").fetchone()[0])
     assert most <= 1_200
     rows.write(batch([message(20_000, "/queue/kept1"), message(20_001, "/queue/once100")]))
@@ -44,7 +44,7 @@ def test_destinations_are_known_again_when_a_batch_that_forgot_some_has_no_room(
     rows = Rows(connection)
     made = [message(number, f"/queue/{number}") for number in range(1, 6)]
     rows.write(batch(made))
-    rows.write(batch(deletes=[1, 2, 3, 4]))
+    rows.write(batch(deletes=made[:4]))
     with pytest.raises(sqlite3.IntegrityError):
         rows.write(batch([message(5, "/queue/5")]))
     rows.roll_back()

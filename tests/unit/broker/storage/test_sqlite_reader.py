@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from swarmage.broker.queues.message import Message
+from swarmage.broker.storage.checksum import salt_of
 from swarmage.broker.storage.sqlite_damage import FAILURES
 from swarmage.broker.storage.sqlite_file import connect
+from swarmage.broker.storage.sqlite_page import read
 from swarmage.broker.storage.sqlite_reader import Reader
 from swarmage.broker.storage.store import Page
 
@@ -27,8 +29,7 @@ class Gate:
 
     def __call__(self, connection: sqlite3.Connection) -> list[Message]:
         assert self.open.wait(30)
-        found = connection.execute("SELECT id FROM message ORDER BY id").fetchall()
-        return [message(number) for (number,) in found]
+        return read(connection, Page("/queue/a", 4, 0, 10, 1 << 20), 1, salt_of("/queue/a"))
 
 
 class Asked:
@@ -36,7 +37,8 @@ class Asked:
 
     def __init__(self, folder: Path) -> None:
         self.opened = Opened(folder)
-        assert self.opened.write(batch([message(1), message(2)])) is None
+        self.messages = [message(1), message(2)]
+        assert self.opened.write(batch(self.messages)) is None
         self.answers: SimpleQueue[Callable[[], object]] = SimpleQueue()
         explain: Any = partial(RuntimeError, "explained")
         self.reader = Reader(partial(connect, folder / "bus.db"), self.answers.put, explain, FAILURES)
@@ -59,7 +61,7 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
 def test_a_page_is_as_the_file_was_when_it_was_asked_for(asked: Asked) -> None:
     gate, read = Gate(), []
     assert asked.take(gate, read)
-    assert asked.opened.write(batch([message(3)], deletes=[1])) is None
+    assert asked.opened.write(batch([message(3)], deletes=asked.messages[:1])) is None
     gate.open.set()
     asked.answer()
     assert [each.id for each in read[0]] == [1, 2]

@@ -62,7 +62,9 @@ def message(number: int, body: bytes = b"x") -> Message:
     return made
 
 
-def batch(inserts: list[Message], deletes: list[int] | None = None, counts: dict[int, int] | None = None) -> Batch:
+def batch(
+    inserts: list[Message], deletes: list[Message] | None = None, counts: dict[Message, int] | None = None
+) -> Batch:
     made = Batch()
     made.inserts = inserts
     made.deletes = deletes or []
@@ -81,8 +83,9 @@ def test_what_was_written_is_there_after_reopening(reopen: Callable[[], Opened])
 
 def test_many_messages_are_written_and_deleted_in_one_batch(reopen: Callable[[], Opened]) -> None:
     opened = reopen()
-    assert opened.write(batch([message(n) for n in range(1, 1_000)])) is None
-    assert opened.write(batch([message(1_000)], [*range(1, 998)], {999: 3})) is None
+    messages = [message(n) for n in range(1, 1_000)]
+    assert opened.write(batch(messages)) is None
+    assert opened.write(batch([message(1_000)], messages[:-2], {messages[-1]: 3})) is None
     opened = reopen()
     assert opened.loaded.backlog == {("/queue/a", 4): 3}
     assert [(m.id, m.count) for m in opened.read()] == [(998, 0), (999, 3), (1_000, 0)]
@@ -121,8 +124,9 @@ def test_pages_of_any_sizes_leave_nothing_out(reopen: Callable[[], Opened]) -> N
 
 def test_deleted_bodies_are_not_overwritten_at_once(reopen: Callable[[], Opened]) -> None:
     opened = reopen()
-    assert opened.write(batch([message(1, b"secret" * 10_000)])) is None
-    assert opened.write(batch([], [1])) is None
+    secret = message(1, b"secret" * 10_000)
+    assert opened.write(batch([secret])) is None
+    assert opened.write(batch([], [secret])) is None
     path = reopen().store.path
     reopen().store.close()
     assert b"secretsecret" in path.read_bytes()
@@ -143,8 +147,9 @@ def test_a_page_shows_what_was_written_before_it_was_asked_for(reopen: Callable[
 
 def test_destinations_that_nothing_goes_to_are_forgotten_at_the_next_start(reopen: Callable[[], Opened]) -> None:
     opened = reopen()
-    opened.write(batch([message(1)]))
-    opened.write(batch([], [1]))
+    only = message(1)
+    opened.write(batch([only]))
+    opened.write(batch([], [only]))
     assert opened.read() == []
     path = reopen().store.path
     reopen().store.close()
@@ -155,8 +160,9 @@ def test_destinations_that_nothing_goes_to_are_forgotten_at_the_next_start(reope
 def test_numbers_are_never_used_again(reopen: Callable[[], Opened]) -> None:
     first = reopen()
     number = first.loaded.next_number
-    first.write(batch([message(number)]))
-    first.write(batch([], [number]))
+    only = message(number)
+    first.write(batch([only]))
+    first.write(batch([], [only]))
     assert reopen().loaded.next_number > number + 1_000_000
 
 
