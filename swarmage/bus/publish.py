@@ -27,8 +27,11 @@ HEAD = 200
 
 def publish(bus: Bus, messages: Sequence[Message], timeout: float, clock: Clock = SYSTEM_CLOCK) -> None:
     """Send messages and return when the bus has all of them on disk; see `Sending.to`."""
-    with Pipeline(bus, timeout, clock) as pipeline:
-        pipeline.put(messages)
+    sending = Sending(messages)
+    try:
+        sending.to(bus, timeout, clock)
+    finally:
+        sending.forget()
 
 
 class Pipeline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import threading
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from swarmage.errors import SwarmageError
@@ -20,10 +20,10 @@ class Waiting(Protocol):
 class Receipt:
     """One RECEIPT that is to come, or several that only count together."""
 
-    __slots__ = ("_event", "_left", "error")
+    __slots__ = ("_end", "_left", "error")
 
     def __init__(self, count: int = 1) -> None:
-        self._event = threading.Event()
+        self._end: SimpleQueue[None] = SimpleQueue()  # what threading.Event does, in one call of C
         self._left = count
         self.error: SwarmageError | None = None
 
@@ -34,8 +34,11 @@ class Receipt:
             ConnectionLost: the connection ended first: what was sent may be there or not.
             BusRefused: the bus answered with an ERROR.
         """
-        if not self._event.wait(timeout):
+        try:
+            self._end.get(timeout=max(0.0, timeout))
+        except Empty:
             return False
+        self._end.put(None)  # for who asks again
         if self.error is not None:
             raise self.error
         return True
@@ -46,7 +49,7 @@ class Receipt:
         if error is not None:
             self.error = self.error or error
         if error is not None or self._left == 0:
-            self._event.set()
+            self._end.put(None)
 
 
 class Receipts:
