@@ -77,6 +77,7 @@ class Sending:
         self._left = list(messages)
         self._connection: Connection | None = None
         self._written: deque[_Chunk] = deque()  # on that connection, of the first of those messages
+        self._one_by_one = False  # once something was refused, nobody knows which: each asks for a receipt then
 
     def __len__(self) -> int:
         return len(self._left)
@@ -136,6 +137,7 @@ class Sending:
                 del self._left[: self._written.popleft().size]
                 deadline = clock.monotonic() + timeout
         except SwarmageError:
+            self._one_by_one |= connection.refused is not None
             self.forget()
             raise
 
@@ -149,10 +151,22 @@ class Sending:
             chunk.append(message)
             size += len(message.body) + HEAD
             if size >= CHUNK:
-                self._written.append(_write_chunk(bus, connection, chunk))
+                self._written.append(self._write_chunk(bus, connection, chunk))
                 chunk, size = [], 0
         if chunk:
-            self._written.append(_write_chunk(bus, connection, chunk))
+            self._written.append(self._write_chunk(bus, connection, chunk))
+
+    def _write_chunk(self, bus: Bus, connection: Connection, chunk: Sequence[Message]) -> _Chunk:
+        """Write a chunk; where SENDs are confirmed in their order, only the last of it asks for a receipt."""
+        silent = len(chunk) - 1 if bus.dialect.confirms_in_order and not self._one_by_one else 0
+        receipt = Receipt(len(chunk) - silent)
+        numbers = [connection.receipts.expect_for(receipt) for _ in chunk[silent:]]
+        written = [bus.send_frame(message) for message in chunk[:silent]]
+        written += [
+            bus.send_frame(message, receipt=number) for message, number in zip(chunk[silent:], numbers, strict=True)
+        ]
+        connection.write(*written)
+        return _Chunk(len(chunk), numbers, receipt)
 
     def forget(self) -> None:
         """Wait for no receipt any more: what is not confirmed counts as not sent."""
@@ -162,16 +176,3 @@ class Sending:
                 if connection is not None:
                     connection.receipts.forget(number)
         self._written.clear()
-
-
-def _write_chunk(bus: Bus, connection: Connection, chunk: Sequence[Message]) -> _Chunk:
-    """Write a chunk; where the bus confirms SENDs in their order, only the last of it asks for a receipt."""
-    silent = len(chunk) - 1 if bus.dialect.confirms_in_order else 0
-    receipt = Receipt(len(chunk) - silent)
-    numbers = [connection.receipts.expect_for(receipt) for _ in chunk[silent:]]
-    written = [bus.send_frame(message) for message in chunk[:silent]]
-    written += [
-        bus.send_frame(message, receipt=number) for message, number in zip(chunk[silent:], numbers, strict=True)
-    ]
-    connection.write(*written)
-    return _Chunk(len(chunk), numbers, receipt)

@@ -120,6 +120,7 @@ class Client(Control):
 
         Raises:
             BusUnreachable: no bus answers.
+            BusRefused: the bus refuses one of them, as where the queue is full; others may be there.
             InsertTimeout: the bus does not confirm in time; those of the last 4,000 may be there.
             NotEncodable: the arguments of one cannot be carried; those before it may be there.
         """

@@ -107,6 +107,25 @@ def test_a_refusal_is_raised_with_the_words_of_the_bus(publishing: Publishing) -
         done.result(SECONDS)
 
 
+def test_after_a_refusal_that_names_no_message_each_asks_for_a_receipt(
+    publishing: Publishing, server: SmallServer
+) -> None:
+    done = publishing.publish()
+    bodies(publishing.peer)
+    publishing.peer.send(b"ERROR\nmessage:queue is full\n\n\0")
+    publishing.peer.close()
+    again = server.accept()
+    again.log_in()
+    sent = [again.frame("SEND") for _ in MESSAGES]
+    assert [frame.body for frame in sent] == ALL
+    for frame in sent[:3]:
+        again.receipt(frame.headers["receipt"])
+    assert not done.done()
+    again.send(f"ERROR\nreceipt-id:{sent[3].headers['receipt']}\nmessage:queue is full\n\n\0".encode())
+    with pytest.raises(BusRefused, match="queue is full"):
+        done.result(SECONDS)
+
+
 def test_a_bus_that_does_not_come_back_is_unreachable(publishing: Publishing, server: SmallServer) -> None:
     done = publishing.publish(0.3)
     bodies(publishing.peer)
