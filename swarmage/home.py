@@ -1,4 +1,4 @@
-"""The state folder ``.swarmage/``: the bus's data, the generated login and passcode, the signing key, certificates.
+"""The state folder ``.swarmage/``: the bus's data, the generated login and passcode, the signing keys, certificates.
 
 Who needs it finds it the same way: ``SWARMAGE_HOME``, else the nearest ``.swarmage/`` upwards from the current
 directory. ``up``, ``bus`` and ``drone`` make it when it is not there.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,6 @@ from swarmage.errors import ConfigError
 from swarmage.settings import Address, split_urls
 
 FOLDER = ".swarmage"
-KEY_BYTES = 32
-OWNER_ALONE = 0o077
-GROUP_MAY_READ = 0o037
-"""What the mode of a key file must not have. systemd and Kubernetes hand a secret to an unprivileged process as a file
-of root that its group, or the group of its access list, may read."""
 CA, CA_KEY = "ca.pem", "ca.key"
 CERTIFICATE, CERTIFICATE_KEY = "tls.pem", "tls.key"
 USERS = "users.json"
@@ -136,50 +130,8 @@ def find_ca() -> Path | None:
     return home / CA if home is not None and (home / CA).exists() else None
 
 
-def load_key(*, create: bool = False) -> bytes:
-    """Return the signing key: from ``SWARMAGE_KEY_FILE``, which root may have put there, else from the state folder.
-
-    A state folder without a key gets one; a new state folder is made only when ``create`` is true, so that a client
-    does not litter the place it happens to run in.
-
-    Raises:
-        ConfigError: there is no key, it is readable by others, or it is not 32 bytes in hexadecimal.
-    """
-    named = os.environ.get("SWARMAGE_KEY_FILE")
-    if named:
-        return _read_key(Path(named), of_root=GROUP_MAY_READ)
-    home = find_home(create=create)
-    if home is None:
-        raise ConfigError(
-            "no signing key: there is no .swarmage folder here. Start `swarmage up`, `swarmage bus` or `swarmage drone`"
-            " in this folder first, or name the swarm's key file in SWARMAGE_KEY_FILE"
-        )
-    path = home / "key"
-    if not path.exists():
-        write_secret(path, secrets.token_hex(KEY_BYTES) + "\n", replace=False)
-    return _read_key(path)
-
-
-def _read_key(path: Path, *, of_root: int = OWNER_ALONE) -> bytes:
-    try:
-        found = path.stat()
-        text = path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError as error:
-        raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from error
-    mode, forbidden = stat.S_IMODE(found.st_mode), OWNER_ALONE if found.st_uid else of_root
-    if mode & forbidden:
-        raise ConfigError(f"the key file {path} can be read by others (mode {mode:o}); run: chmod 600 {path}")
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(f"the key file {path} does not hold {KEY_BYTES} bytes in hexadecimal; restore or remove it")
-    return key
-
-
 def write_secret(path: Path, text: str, *, replace: bool = True) -> None:
-    """Write a file of mode 0600 whole or not at all; without ``replace``, who comes first wins."""
+    """Write a file of mode 0600 whole or not at all, also over a loss of power; without ``replace``, the first wins."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -196,5 +148,15 @@ def write_secret(path: Path, text: str, *, replace: bool = True) -> None:
                 pass
             finally:
                 draft.unlink()
+        _sync_names(path.parent)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _sync_names(folder: Path) -> None:
+    """Have the disk know which name stands for which file."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -5,7 +5,6 @@ From: client, drone.  To: the bus; and the other way round.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import threading
@@ -24,7 +23,7 @@ from swarmage.bus.steps import Steps
 from swarmage.bus.subscription import Subscription
 from swarmage.bus.subscriptions import Subscriptions
 from swarmage.clock import SYSTEM_CLOCK, Clock
-from swarmage.errors import BusError, BusUnreachable, ConnectionLost, LoginRefused, TlsFailed
+from swarmage.errors import BusError, BusUnreachable, LoginRefused, TlsFailed
 from swarmage.settings import Address
 from swarmage.wire.message import Message
 
@@ -40,7 +39,8 @@ class Bus:
     """A connection that mends itself.
 
     One keeper thread (named ``bus``) connects, beats and connects again; the reading thread is stomp.py's.
-    `on_lost` is called in the keeper's or the reading thread and must neither raise nor wait.
+    `on_lost` is called in the keeper's or the reading thread and must neither raise nor wait, nor must `on_beat`, which
+    the keeper calls before each attempt to connect, and then four times in a heart-beat, about once a second.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Bus:
         self._follow = follow or (lambda: address)
         self.dialect: Dialect = EmbeddedDialect()
         self.on_lost: Callable[[Connection], None] = lambda connection: None
+        self.on_beat: Callable[[], None] = lambda: None
         self.steps = Steps(self)
         self._clock = clock
         self._subscriptions = Subscriptions(self)
@@ -197,6 +198,7 @@ class Bus:
     def _live(self) -> None:
         """Live through one connection, from login to loss."""
         self.address = self._follow()
+        self.on_beat()
         kind = MemoryConnection if self.address.memory else Connection
         address = self.address.machine(self._machine)
         connection = self._opening = kind(address, self._clock, self._reading.take, self._lost)
@@ -214,6 +216,7 @@ class Bus:
             while not (connection.lost or self._stopping):
                 self.pause(address.heartbeat / 4)
                 connection.tick()
+                self.on_beat()
         finally:
             if not (self._stopping and connection.established):  # `stop` says goodbye on that one
                 connection.close()
@@ -241,10 +244,5 @@ class Bus:
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Hand back messages that nobody has begun, for others to take, where the bus takes them for free."""
-        if not self.dialect.gives_back:
-            return
-        for delivery in deliveries:
-            if "ack" not in delivery.headers:
-                continue
-            with contextlib.suppress(ConnectionLost):  # whose end gives all of them back
-                delivery.connection.write(self.dialect.give_back(delivery.ack_id))
+        if self.dialect.gives_back:
+            self._subscriptions.give_back(deliveries)

@@ -6,7 +6,7 @@ From: the bus.  To: client, drone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from swarmage.bus import frames
@@ -69,6 +69,13 @@ class Subscriptions:
                 subscription.receive(deliveries)
             else:  # they were on their way when it was dropped
                 self._bus.give_back(deliveries)
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand back messages, on a bus that takes them for free; those that need no ack nobody else would get."""
+        for delivery in deliveries:
+            if "ack" in delivery.headers:
+                with contextlib.suppress(ConnectionLost):  # whose end gives all of them back
+                    delivery.connection.write(self._bus.dialect.give_back(delivery.ack_id))
 
     def _is_emulated(self, subscription: Subscription) -> bool:
         return subscription.browser and not self._bus.dialect.browses

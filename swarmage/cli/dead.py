@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from swarmage.cli.redact import redacted
 from swarmage.cli.text import ago, as_json, columns, printable
 from swarmage.client.client import Client
 from swarmage.client.dead_letters import DeadLetter, DeadLetters
@@ -186,7 +187,8 @@ def _no_such(ids: Sequence[str]) -> str:
 
 
 def _as_dict(letter: DeadLetter) -> dict[str, Any]:
-    return {field.name: getattr(letter, field.name) for field in dataclasses.fields(letter)}
+    shown = {field.name: getattr(letter, field.name) for field in dataclasses.fields(letter)}
+    return {**shown, "args": redacted(shown["args"]), "kwargs": redacted(shown["kwargs"])}
 
 
 def _as_row(letter: DeadLetter) -> list[object]:

@@ -13,10 +13,11 @@ import click
 
 from swarmage.broker.entrance.rights import EVERYTHING
 from swarmage.broker.entrance.users import User, hash_passcode, read_users, users_as_text
+from swarmage.cli.rotation import rotate
 from swarmage.cli.text import as_json, columns, printable
 from swarmage.errors import ConfigError
-from swarmage.home import CA, CERTIFICATE, CERTIFICATE_KEY, USERS, find_home, load_key, write_secret
-from swarmage.wire.signing import Signer
+from swarmage.home import CA, CERTIFICATE, CERTIFICATE_KEY, USERS, find_home, write_secret
+from swarmage.keyring import load_ring
 
 SHORTEST_PASSCODE = 8
 _json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
@@ -35,12 +36,15 @@ def keys() -> None:
     """
 
 
+keys.add_command(rotate)
+
+
 @keys.command()
 @_json
 def show(*, json_wanted: bool) -> None:
-    """Show the id of the signing key, the certificates and the users; no secret is printed.
+    """Show the ids of the signing keys, the certificates and the users; no secret is printed.
 
-    Two folders whose signing keys have the same id can read each other's messages.
+    A folder reads what comes from another one if it accepts the key that signs there. See `swarmage keys rotate`.
 
     \b
     Example:
@@ -48,9 +52,11 @@ def show(*, json_wanted: bool) -> None:
     """
     home = _home()
     users = sorted(read_users(home / USERS))
+    signs, *accepted = load_ring(create=True).ids
     found = {
         "home": str(home),
-        "signing_key": Signer(load_key(create=True)).key_id,
+        "signing_key": signs,
+        "accepted_keys": accepted,
         "certificate": _certificate(home / CERTIFICATE),
         "ca": _certificate(home / CA),
         "users": users,
@@ -59,7 +65,9 @@ def show(*, json_wanted: bool) -> None:
         click.echo(as_json(found))
         return
     click.echo(printable(f"home:         {found['home']}"))
-    click.echo(f"signing key:  id {found['signing_key']}")
+    click.echo(f"signing key:  id {signs}")
+    if accepted:
+        click.echo(f"accepted:     id {', '.join(accepted)}")
     for name, path in (("certificate", home / CERTIFICATE), ("ca", home / CA)):
         click.echo(printable(f"{name + ':':<14}{_in_words(found[name], path)}"))
     click.echo(printable(f"users:        {', '.join(users) or 'none but the first'}"))

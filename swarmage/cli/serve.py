@@ -13,7 +13,8 @@ import click
 
 from swarmage.cli.arguments import parse_concurrency
 from swarmage.cli.bus_options import keeping_options, log_option
-from swarmage.home import find_home, load_key, record_address
+from swarmage.home import find_home, record_address
+from swarmage.keyring import load_ring
 from swarmage.settings import Address
 from swarmage.supervisor.bus_plan import BusPlan, Listening, plan_bus
 from swarmage.supervisor.keeping import Keeping
@@ -199,7 +200,7 @@ def bus(  # noqa: PLR0913 - one for each option
 
 def _plan(listening: Listening, data: Path | None = None) -> BusPlan:
     home = _home()
-    load_key(create=True)
+    load_ring(create=True)
     return plan_bus(home, url=os.environ.get("SWARMAGE_URL"), listening=listening, data=data)
 
 

@@ -14,7 +14,8 @@ from swarmage.client.replies import Replies
 from swarmage.client.several import Several
 from swarmage.clock import Clock
 from swarmage.errors import ConfigError, ConnectionLost
-from swarmage.home import follow_address, load_key, resolve_addresses
+from swarmage.home import follow_address, resolve_addresses
+from swarmage.keyring import load_ring
 from swarmage.remote.ref import RemoteRef
 from swarmage.remote.remote import Remote
 from swarmage.settings import Address
@@ -46,7 +47,7 @@ class Connecting:
         self.address = addresses[0]
         self.timeout = timeout
         self.clock = clock
-        self.wire = Wire(load_key(), clock)
+        self.wire = Wire(load_ring(), clock)
         self._addresses = addresses
         self._spread = spread
         self._closed = False
@@ -55,6 +56,8 @@ class Connecting:
     def _begin(self) -> None:
         self._pid = os.getpid()
         buses = [Bus(address, clock=self.clock, follow=follow_address(address)) for address in self._addresses]
+        for bus in buses:
+            bus.on_beat = self.wire.follow_keys
         self.bus = buses[0]
         self.several = Several(buses, self.clock, spread=self._spread) if len(buses) > 1 else None
         self._replies = Replies(buses, self.wire)

@@ -20,7 +20,7 @@ from swarmage.errors import ReplyTimeout, SwarmageError, WireError
 from swarmage.wire.envelope import Wire
 from swarmage.wire.names import CONTROL, STATE
 from swarmage.wire.orders import Orders, merge, read_orders, write_orders
-from swarmage.wire.signing import HEADER
+from swarmage.wire.signing import HEADER, signed_by
 
 logger = logging.getLogger("swarmage.client")
 
@@ -32,10 +32,11 @@ TICK = 0.001
 
 
 class Found(NamedTuple):
-    """The standing orders, and of how many messages they are made."""
+    """The standing orders, of how many messages they are made, and whether the key that signs signed all of them."""
 
     orders: Orders
     parts: int
+    current: bool = True
 
 
 def read_standing(bus: Bus, wire: Wire, timeout: float, clock: Clock) -> Found:
@@ -45,13 +46,15 @@ def read_standing(bus: Bus, wire: Wire, timeout: float, clock: Clock) -> Found:
         ReplyTimeout: the bus does not show them in time.
     """
     parts: list[Orders] = []
+    current = True
     with _Queue(bus, timeout, clock, browser=True) as queue:
         while (delivery := queue.next()) is not None:
             if delivery.headers.get("browser") == "end":
-                return Found(merge(parts, clock.wall()), len(parts))
+                return Found(merge(parts, clock.wall()), len(parts), current)
             part = _read(wire, delivery)
             if part is not None:
                 parts.append(part)
+                current = current and signed_by(delivery.headers[HEADER]) == wire.signs_as()
     raise ReplyTimeout(f"the bus has not shown the standing orders in {STATE} within {timeout:.1f} s; try again")
 
 
@@ -78,7 +81,8 @@ def change(bus: Bus, wire: Wire, timeout: float, clock: Clock, part: Orders) -> 
     )
     publish(bus, [write_orders(wire, dated)], timeout, clock)
     bus.connection(timeout).write(bus.send_frame(wire.note(CONTROL, {"say": "orders"})))
-    if found.parts >= MOST_PARTS and bus.dialect.browses:  # else they are in a stream, of which nothing is taken
+    many = found.parts >= MOST_PARTS or not found.current
+    if many and bus.dialect.browses:  # else they are in a stream, of which nothing is taken
         _unite(bus, wire, timeout, clock)
 
 

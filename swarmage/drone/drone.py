@@ -29,7 +29,8 @@ from swarmage.drone.run import Run
 from swarmage.drone.sharing import Sharing
 from swarmage.drone.supervision.declared import Root
 from swarmage.errors import BusError, ConfigError, SwarmageError
-from swarmage.home import follow_address, load_key, resolve_address
+from swarmage.home import follow_address, resolve_address
+from swarmage.keyring import load_ring
 from swarmage.remote.remote import Remote
 from swarmage.settings import DEFAULT_PORT, Address
 from swarmage.wire.envelope import Wire
@@ -100,7 +101,7 @@ class Drone(pykka.ThreadingActor):
         else:
             address = resolve_address(url)
         self._bus = Bus(address, clock=clock, follow=follow_address(address))
-        wire = Wire(load_key(create=True), clock)
+        wire = Wire(load_ring(create=True), clock)
         self._remote = Remote(lambda: self._bus, wire, clock)
         self._cell = Cell(mailbox=self._mailbox, wire=wire, bus=self._bus, clock=clock, remote=self._remote)
         self._crew = Crew(workers, concurrency or {}, self._cell)
@@ -115,6 +116,7 @@ class Drone(pykka.ThreadingActor):
         self._tell_overrun, self._tell_failed = overrun, failed
         self._on_drain = on_drain or self.stop
         self._bus.on_lost = self._subscribing.outlived.note
+        self._bus.on_beat = wire.follow_keys
         self._bus.start(CONNECT_TIMEOUT)
         try:
             self._crew.start()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from swarmage.bus.bus import Bus
 from swarmage.clock import SYSTEM_CLOCK
-from swarmage.home import follow_address, load_key, resolve_addresses
+from swarmage.home import follow_address, resolve_addresses
+from swarmage.keyring import load_ring
 from swarmage.remote.asking import Asking
 from swarmage.remote.ref import RemoteRef
 from swarmage.remote.remote import Remote
@@ -75,8 +76,9 @@ class Here:
 
     def _make(self) -> Remote:
         address = resolve_addresses()[0]  # of several the first, as for a client
-        wire = Wire(load_key(), SYSTEM_CLOCK)
+        wire = Wire(load_ring(), SYSTEM_CLOCK)
         bus = self._bus = Bus(address, follow=follow_address(address))
+        bus.on_beat = wire.follow_keys
 
         def connect() -> Bus:
             bus.start(CONNECT_TIMEOUT)

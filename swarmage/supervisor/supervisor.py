@@ -15,7 +15,8 @@ import msgspec
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.drone.supervision.declared import Supervising
 from swarmage.errors import ConfigError, SwarmageError
-from swarmage.home import find_home, load_key, record_address, resolve_addresses
+from swarmage.home import find_home, record_address, resolve_addresses
+from swarmage.keyring import load_ring
 from swarmage.supervisor import protocol
 from swarmage.supervisor.bus_plan import BusPlan
 from swarmage.supervisor.child_process import ChildExited, ChildProcess, ChildSaid, DeadlinePassed, Event, StopAsked
@@ -126,7 +127,7 @@ class Supervisor(Supervising):
         home = find_home(create=True)
         assert home is not None
         self._home: Path = home.absolute()
-        load_key(create=True)
+        load_ring(create=True)
         self._vigil.sign.prepare()
         addresses = (self._plan.address,) if self._plan else resolve_addresses(self._url)
         self._address, *self._others = addresses

@@ -11,6 +11,7 @@ import msgspec
 
 from swarmage.clock import Clock
 from swarmage.errors import ConfigError, NotEncodable, Unreadable
+from swarmage.keyring import KeyRing
 from swarmage.outcome import Failure
 from swarmage.task import Task
 from swarmage.wire import codec, names
@@ -74,11 +75,8 @@ class DeadBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _MOST_RAW = 2 * 1024 * 1024  # a third more in base64
-_MOST_REASON, _MOST_MESSAGE, _MOST_TRACEBACK = (
-    200,
-    1000,
-    8000,
-)  # with a task of MAX_BODY still within what the bus takes
+# with a task of MAX_BODY still within what the bus takes
+_MOST_REASON, _MOST_MESSAGE, _MOST_TRACEBACK = 200, 1000, 8000
 
 
 def tellable(failure: Failure) -> Failure:
@@ -107,10 +105,11 @@ _anything: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 class Wire:
-    """Writes and reads everything that swarmage says on the bus, with one key."""
+    """Writes and reads everything that swarmage says on the bus, with the keys of one ring."""
 
-    def __init__(self, key: bytes, clock: Clock) -> None:
-        self._signer = Signer(key)
+    def __init__(self, keys: bytes | KeyRing, clock: Clock) -> None:
+        self._signer = Signer(keys)
+        self.follow_keys, self.signs_as = self._signer.look, self._signer.signs_as
         self._clock = clock
 
     def task(self, task: Task) -> Message:

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import os
 import stat
-import threading
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 
@@ -12,15 +9,12 @@ from swarmage.errors import ConfigError
 from swarmage.home import (
     find_home,
     follow_address,
-    load_key,
     record_address,
     resolve_address,
     resolve_addresses,
     write_secret,
 )
 from swarmage.settings import Address
-
-from .fakes import KEY, SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -112,102 +106,6 @@ def test_a_list_of_buses_that_makes_no_sense_is_refused(urls: list[str] | str, s
 def test_the_recorded_address_is_for_its_owner_only(tmp_path: Path) -> None:
     record_address(tmp_path, Address(login="ann", passcode="s3cret"))
     assert mode_of(tmp_path / "url") == 0o600
-
-
-def test_a_key_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
-    key = load_key(create=True)
-    assert len(key) == 32
-    assert load_key() == key
-    assert mode_of(tmp_path / ".swarmage" / "key") == 0o600
-    assert [path.name for path in (tmp_path / ".swarmage").iterdir()] == ["key"]
-
-
-def test_two_homes_have_two_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = load_key(create=True)
-    monkeypatch.setenv("SWARMAGE_HOME", str(tmp_path / "other"))
-    assert load_key() != key
-
-
-def test_a_client_far_from_any_home_is_told_and_litters_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="SWARMAGE_KEY_FILE"):
-        load_key()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_named_key_file_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load_key(create=True)
-    write_secret(tmp_path / "swarm.key", KEY.hex() + "\n")
-    monkeypatch.setenv("SWARMAGE_KEY_FILE", str(tmp_path / "swarm.key"))
-    assert load_key() == KEY
-
-
-def test_a_named_key_file_that_is_missing_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SWARMAGE_KEY_FILE", str(tmp_path / "missing"))
-    with pytest.raises(ConfigError, match="missing cannot be read"):
-        load_key(create=True)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("text", ["", "abc", "zz" * 32, "00" * 31, "00" * 33, "ü" * 64])
-def test_a_damaged_key_is_refused_and_never_replaced(tmp_path: Path, text: str) -> None:
-    (tmp_path / ".swarmage").mkdir()
-    write_secret(tmp_path / ".swarmage" / "key", text)
-    with pytest.raises(ConfigError, match="32 bytes") as caught:
-        load_key(create=True)
-    assert not text or text not in str(caught.value)
-    assert (tmp_path / ".swarmage" / "key").read_text() == text
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o666])
-def test_a_key_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
-    load_key(create=True)
-    (tmp_path / ".swarmage" / "key").chmod(mode)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        load_key()
-
-
-@pytest.mark.parametrize(("owner", "mode", "taken"), [
-    (0, 0o400, True), (0, 0o440, True), (0, 0o640, True), (0, 0o444, False), (0, 0o460, False), (0, 0o660, False),
-    (1, 0o400, True), (1, 0o440, False), (1, 0o640, False),
-])  # fmt: skip
-def test_the_group_may_read_a_named_key_file_only_if_root_has_put_it_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, taken: bool
-) -> None:
-    path = tmp_path / "swarm.key"
-    write_secret(path, KEY.hex() + "\n")
-    path.chmod(mode)
-    monkeypatch.setenv("SWARMAGE_KEY_FILE", str(path))
-    real = Path.stat
-
-    def stat_of_owner(self: Path, **options: bool) -> os.stat_result:
-        found = list(real(self, **options))
-        found[stat.ST_UID] = owner if self == path else found[stat.ST_UID]
-        return os.stat_result(found)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "stat", stat_of_owner)
-        if taken:
-            assert load_key() == KEY
-        else:
-            with pytest.raises(ConfigError, match=f"mode {mode:o}.; run: chmod 600"):
-                load_key()
-
-
-def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
-    (tmp_path / ".swarmage").mkdir()
-    start, keys = threading.Barrier(16), SimpleQueue[bytes]()
-
-    def load() -> None:
-        start.wait(SECONDS)
-        keys.put(load_key())
-
-    threads = [threading.Thread(target=load) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    assert len({keys.get(timeout=SECONDS) for _ in threads}) == 1
-    for thread in threads:
-        thread.join(SECONDS)
-    assert [path.name for path in (tmp_path / ".swarmage").iterdir()] == ["key"]
 
 
 def test_a_secret_replaces_the_old_one_whole_or_stays_out(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from swarmage.bus.connection import Connection
 from swarmage.client.doctor.bench import ANSWER, Bench
 from swarmage.client.doctor.check import Check, error, ok, warning
 from swarmage.errors import BusError, ConfigError
-from swarmage.home import load_key
-from swarmage.wire.signing import Signer
+from swarmage.keyring import load_ring
 
 _NO_GUEST = {
     "embedded": "swarmage keys user add NAME    and start the bus with a passcode",
@@ -77,7 +76,7 @@ def encryption(bench: Bench) -> Check:
 def signing_key(bench: Bench) -> Check:
     """See whether there is a key to sign tasks with."""
     try:
-        key = load_key()
+        ring = load_ring()
     except ConfigError as failure:
         return error(str(failure), "copy the key file of the swarm here, mode 0600, and name it in SWARMAGE_KEY_FILE")
-    return ok(f"there, with the id {Signer(key).key_id}: that of all drones and clients must be the same")
+    return ok(f"there, and {ring.ids[0]} signs: all drones and clients must accept a key with this id")

@@ -14,7 +14,7 @@ from swarmage.client.doctor.bench import Bench
 from swarmage.client.doctor.check import Check, error
 from swarmage.clock import SYSTEM_CLOCK, Clock
 from swarmage.errors import BusUnreachable, ConfigError, SwarmageError
-from swarmage.home import load_key
+from swarmage.keyring import load_ring
 from swarmage.settings import Address
 from swarmage.wire.envelope import Wire
 
@@ -94,6 +94,6 @@ def _run(bench: Bench, probe: Probe) -> Check:
 
 def _wire(clock: Clock) -> Wire | None:
     try:
-        return Wire(load_key(), clock)
+        return Wire(load_ring(), clock)
     except ConfigError:  # a finding of its own
         return None

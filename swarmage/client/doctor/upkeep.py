@@ -172,7 +172,7 @@ def drones(bench: Bench) -> Check:
     if silent > 0:
         return warning(
             f"{len(there)} drones answer, {silent} do not: busy beyond measure, or without our key",
-            "swarmage keys show    on each machine: the signing key's id must be the same",
+            "swarmage keys show    on each machine: the key that signs must be accepted on all",
         )
     if not there:
         return warning("no drone answers: what is inserted waits", "swarmage drone TARGET")

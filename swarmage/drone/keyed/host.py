@@ -19,7 +19,7 @@ from swarmage.drone.cell import Cell
 from swarmage.drone.execution import failure_of, outcome_of
 from swarmage.drone.keyed.checks import check_class
 from swarmage.drone.keyed.lane import Key, KeyedLane, group_in, open_lane
-from swarmage.drone.keyed.loading import load_state
+from swarmage.drone.keyed.loading import Saved, load_state
 from swarmage.drone.run import Local, Run
 from swarmage.drone.sending import add
 from swarmage.drone.worker import Worker
@@ -147,14 +147,13 @@ class KeyedHost(Worker):
         return function(key.actor, *args, **kwargs)
 
     def _load(self, run: Run, cell: Cell, name: str, key: Key) -> KeyedHost:
-        found = load_state(cell, self.kind, name, run.tree.delivery)
+        saved = load_state(cell, self.kind, name, run.tree.delivery) or Saved(0, None, cell.wire.signs_as())
         actor = type(self).__new__(type(self))
         actor.key, actor._host = name, self
-        key.version, state = found or (0, None)
-        key.unsaved = None
-        actor.on_load(state)
+        key.version, key.unsaved = saved.version, None
+        actor.on_load(saved.state)
         try:
-            key.digest = _digest(_encoded(actor))
+            key.digest = _digest(_encoded(actor), saved.signed_by)
         except NotEncodable:
             key.digest = b"never saved like this"  # which is said when it is to be saved
         return actor
@@ -174,7 +173,7 @@ class KeyedHost(Worker):
         key = self._lane.keys[group_in(run.tree)]
         try:
             encoded = _encoded(key.actor)
-            digest = _digest(encoded)
+            digest = _digest(encoded, cell.wire.signs_as())
             if digest != key.digest:
                 if encoded is None:
                     write = forget_state(cell.wire, self.kind, name)
@@ -194,5 +193,8 @@ def _encoded(actor: KeyedHost) -> msgspec.Raw | bytes | None:
     return None if state is None else encode_state(state, str(actor))
 
 
-def _digest(encoded: msgspec.Raw | bytes | None) -> bytes:
-    return b"" if encoded is None else hashlib.blake2b(encoded, digest_size=16).digest()
+def _digest(encoded: msgspec.Raw | bytes | None, signed_by: str) -> bytes:
+    """Return by what a state is known that need not be saved again: signed by another key, it must."""
+    if encoded is None:
+        return b""
+    return hashlib.blake2b(encoded, digest_size=16, key=signed_by.encode()).digest()

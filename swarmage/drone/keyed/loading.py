@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from swarmage.bus.delivery import Delivery
 from swarmage.bus.subscription import Subscription
@@ -16,7 +16,7 @@ from swarmage.drone.cell import Cell
 from swarmage.errors import BusUnreachable, ConnectionLost
 from swarmage.wire.keyed import read_state
 from swarmage.wire.names import saved_destination
-from swarmage.wire.signing import HEADER
+from swarmage.wire.signing import HEADER, signed_by
 
 LOAD_TIMEOUT = 30.0
 """Seconds the bus has to show a state."""
@@ -26,8 +26,16 @@ LOOK_SECONDS = 0.5
 _numbers = itertools.count(1)
 
 
-def load_state(cell: Cell, kind: str, key: str, needed_by: Delivery) -> tuple[int, Any] | None:
-    """Return the version and the state of a key as they were saved last, None when nothing was.
+class Saved(NamedTuple):
+    """What was saved last."""
+
+    version: int
+    state: Any
+    signed_by: str
+
+
+def load_state(cell: Cell, kind: str, key: str, needed_by: Delivery) -> Saved | None:
+    """Return the state of a key as it was saved last, None when nothing was.
 
     Args:
         cell: whose bus has it.
@@ -54,8 +62,12 @@ def load_state(cell: Cell, kind: str, key: str, needed_by: Delivery) -> tuple[in
         shown = _listen(heard, needed_by, f"{kind}[{key!r}]")
     finally:
         cell.bus.unsubscribe(id_)
-    states = [read_state(cell.wire, kind, key, each.body, each.headers.get(HEADER)) for each in shown]
-    return max(states, key=lambda state: state[0], default=None)
+    states = []
+    for each in shown:
+        signature = each.headers.get(HEADER)
+        version, state = read_state(cell.wire, kind, key, each.body, signature)
+        states.append(Saved(version, state, signed_by(signature or "")))
+    return max(states, key=lambda saved: saved.version, default=None)
 
 
 def _listen(heard: SimpleQueue[Delivery], needed_by: Delivery, name: str) -> list[Delivery]:

@@ -328,6 +328,16 @@ def test_what_cannot_be_handed_back_any_more_is_passed_over(bus: Bus, server: Sm
     bus.give_back([delivery, Delivery(delivery.connection, {}, b"")])
 
 
+def test_the_keeper_beats_again_and_again_while_there_is_a_connection(server: SmallServer) -> None:
+    bus = Bus(dataclasses.replace(server.address, heartbeat=0.1))
+    beats: SimpleQueue[None] = SimpleQueue()
+    bus.on_beat = lambda: beats.put(None)
+    start(bus, server)
+    for _ in range(3):
+        beats.get(timeout=SECONDS)
+    bus.stop(goodbye=False)
+
+
 def test_the_passcode_is_in_no_log_while_the_bus_comes_and_goes(
     bus: Bus, server: SmallServer, caplog: pytest.LogCaptureFixture
 ) -> None:

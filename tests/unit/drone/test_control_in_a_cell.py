@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import select
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -21,6 +23,7 @@ from swarmage.client.orders import read_standing
 from swarmage.drone.coroutines.async_worker import AsyncWorker
 from swarmage.drone.worker import Worker
 from swarmage.errors import ConfigError, TaskCancelled, TaskFailed
+from swarmage.home import write_secret
 from swarmage.task import Task
 from swarmage.wire.orders import Orders, write_orders
 
@@ -271,6 +274,20 @@ def test_many_changes_become_one_message(client: Client, monkeypatch: pytest.Mon
     found = read_standing(client.connect(), client.wire, SECONDS, client.clock)
     assert found.parts <= 4
     assert client.status()["paused"] == [f"class-{number}" for number in range(1, 10)]
+
+
+def test_the_first_order_that_another_key_signs_has_all_of_them_signed_anew(client: Client, home: Path) -> None:
+    client.pause("hold")
+    old = (home / "key").read_text()
+    new = secrets.token_hex(32)
+    write_secret(home / "key", f"{new}\n{old}\n")
+    with Client(client.address.url) as other:
+        other.resume("spin")
+    write_secret(home / "key", f"{new}\n")
+    with Client(client.address.url) as last:
+        found = read_standing(last.connect(), last.wire, SECONDS, last.clock)
+    assert (found.parts, found.current) == (1, True)
+    assert {name: paused for name, (paused, _) in found.orders.paused.items()} == {"hold": True, "spin": False}
 
 
 def test_an_old_order_that_somebody_sends_again_changes_nothing(start: Start, client: Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from swarmage.bus.bus import Bus
 from swarmage.client.doctor.bench import Bench
 from swarmage.clock import SYSTEM_CLOCK
-from swarmage.home import load_key
+from swarmage.keyring import load_ring
 from swarmage.settings import Address
 from swarmage.wire.envelope import Wire
 
@@ -27,7 +27,7 @@ def open_bench(home: object) -> Iterator[Open]:
             bus = Bus(address)
             bus.start(SECONDS)
             stack.callback(bus.stop)
-            return Bench(bus, SYSTEM_CLOCK, Wire(load_key(), SYSTEM_CLOCK), 0.0)
+            return Bench(bus, SYSTEM_CLOCK, Wire(load_ring(), SYSTEM_CLOCK), 0.0)
 
         yield open_
 

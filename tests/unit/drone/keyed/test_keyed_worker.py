@@ -19,6 +19,7 @@ from swarmage.drone.keyed.intake import KeyedIntake
 from swarmage.drone.keyed.lane import FIRST, keyed_lanes
 from swarmage.drone.messages import Unread
 from swarmage.drone.standing import NONE
+from swarmage.keyring import load_ring, new_key
 from swarmage.testing.swarm import Swarm
 from swarmage.wire.keyed import write_state
 from swarmage.wire.message import Message
@@ -295,6 +296,24 @@ def test_what_has_not_changed_is_not_saved_again(accounts: Swarm) -> None:
     ask("a", "balance")
     ask("a", "deposit", 0)
     assert saves(accounts) == 1
+
+
+@pytest.mark.parametrize("loaded", [False, True], ids=["in memory", "loaded"])
+def test_when_the_signing_key_has_changed_the_next_task_saves_the_state_anew(accounts: Swarm, loaded: bool) -> None:
+    ask("a", "deposit", 5)
+    ring = load_ring()
+    [old], new = ring.keys, new_key()
+    ring.write((new, old))
+    if loaded:
+        accounts.crash_drone()
+        accounts.start(Account, Helper)
+    eventually(lambda: ask("a", "balance") == 5 and saves(accounts) == 2)  # as soon as the drone signs with it
+    ask("a", "balance")
+    assert saves(accounts) == 2
+    ring.write((new,))
+    accounts.crash_drone()
+    accounts.start(Account, Helper)
+    assert ask("a", "balance") == 5
 
 
 def test_only_the_last_state_of_a_key_is_kept(accounts: Swarm) -> None:
