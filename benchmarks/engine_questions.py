@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from benchmarks.engine_workers import MARKS
 from swarmage import Client
 from swarmage.bench.raw_latency import offer
-from swarmage.bench.raw_socket import PREFETCH, RawSocket
+from swarmage.bench.raw_socket import RawSocket
 from swarmage.bench.swarm import Swarm
 from swarmage.bus.dialects.dialect import Dialect
 from swarmage.clock import SYSTEM_CLOCK
@@ -42,6 +42,7 @@ class Bench:
         tasks: how many answer a question.
         rate: how many tasks a second are offered for the latency.
         workers: threads of the drone, which on the buses of others takes as many tasks at once.
+        raw_ahead: messages that the raw sockets take at once.
     """
 
     swarm: Swarm
@@ -52,6 +53,7 @@ class Bench:
     tasks: int
     rate: int
     workers: int
+    raw_ahead: int
 
     @property
     def frame(self) -> bytes:
@@ -69,7 +71,7 @@ class Bench:
     @property
     def taking(self) -> str:
         """The headers with which the raw sockets subscribe."""
-        return "".join(f"{name}:{value}\n" for name, value in self.dialect.subscribe(RAW_QUEUE, PREFETCH).items())
+        return "".join(f"{name}:{value}\n" for name, value in self.dialect.subscribe(RAW_QUEUE, self.raw_ahead).items())
 
     @contextmanager
     def drone(self, *marks: int) -> Iterator[None]:

@@ -7,6 +7,8 @@ An insert counts when the bus has confirmed it; in the drain the time is that fr
     python -m benchmarks.engines                 medians of five on all buses that are installed, about 10 minutes
     python -m benchmarks.engines --quick         one small run, to see that it works
     python -m benchmarks.engines --only activemq --only rabbitmq --workers 64
+    python -m benchmarks.engines --only rabbitmq --raw-ahead 8        raw sockets that take no more ahead than the drone
+    python -m benchmarks.engines --only rabbitmq --ahead 128          a drone that takes more
     python -m benchmarks.engines --json          for machines
 """
 
@@ -34,6 +36,7 @@ from benchmarks.facts import tell
 from benchmarks.rabbitmq import RabbitMQ
 from benchmarks.rabbitmq_cluster import Cluster
 from swarmage import Client
+from swarmage.bench.raw_socket import PREFETCH
 from swarmage.bench.swarm import Swarm
 from swarmage.bus.dialects import dialect_of
 from swarmage.settings import Address
@@ -52,14 +55,16 @@ DEADLINE = 300.0
 
 
 @contextmanager
-def _on(name: str, tasks: int, rate: int, workers: int = 8) -> Iterator[Bench]:
+def _on(
+    name: str, tasks: int, rate: int, workers: int = 8, ahead: int = 0, raw_ahead: int = PREFETCH
+) -> Iterator[Bench]:
     """Start a bus and what is needed to ask it."""
     kind, end = ENGINES[name]
     with kind() as broker:
         broker.start()
         broker.wait().close()
         address = replace(broker.address, others=())
-        address = Address.parse(f"{address.url}/{end}")
+        address = replace(Address.parse(f"{address.url}/{end}"), ahead=0 if name == "embedded" else ahead)
         with (
             Swarm(address) as swarm,
             Client(timeout=60) as client,
@@ -71,7 +76,7 @@ def _on(name: str, tasks: int, rate: int, workers: int = 8) -> Iterator[Bench]:
             dialect = dialect_of("", address)
             yield Bench(
                 swarm=swarm, address=address, dialect=dialect, client=client, heard=heard, tasks=tasks, rate=rate,
-                workers=workers,
+                workers=workers, raw_ahead=raw_ahead,
             )  # fmt: skip
 
 
@@ -106,11 +111,23 @@ def _in_turn(pair: Sequence[Any], run: int) -> list[tuple[str, Any]]:
 @click.option("--rate", default=200, show_default=True, help="Tasks a second offered for the latency.")
 @click.option("--seconds", default=5.0, show_default=True, help="How long they are offered.")
 @click.option("--workers", default=8, show_default=True, help="Threads of the drone.")
+@click.option("--ahead", default=0, show_default=True, help="Tasks that the drone takes ahead on buses of others.")
+@click.option("--raw-ahead", default=PREFETCH, show_default=True, help="Messages that the raw sockets take at once.")
 @click.option("--only", type=click.Choice(list(ENGINES)), multiple=True, help="This bus; may be given several times.")
 @click.option("--quick", is_flag=True, help="One run with little of everything; its figures mean nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(
-    *, runs: int, tasks: int, rate: int, seconds: float, workers: int, only: Sequence[str], quick: bool, as_json: bool
+    *,
+    runs: int,
+    tasks: int,
+    rate: int,
+    seconds: float,
+    workers: int,
+    ahead: int,
+    raw_ahead: int,
+    only: Sequence[str],
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Measure swarmage on the buses it runs on, each beside raw sockets."""
     if quick:
@@ -125,15 +142,18 @@ def main(
         bar = progress.add_task("starting", total=len(chosen) * runs * 10)
         for engine in chosen:
             progress.update(bar, description=f"{engine} starts")
-            with _on(engine, tasks, rate, workers) as bench:
+            with _on(engine, tasks, rate, workers, ahead, raw_ahead) as bench:
                 for question, figure in ask(bench, runs, seconds):
                     samples.setdefault(f"{engine}: {question}", []).append(figure)
                     progress.update(bar, advance=1, description=f"{engine}, {question}: {figure:,.1f}")
-    tell(samples, _draw, as_json=as_json, tasks=tasks, rate=rate, workers=workers)
+    tell(samples, _draw, as_json=as_json, tasks=tasks, rate=rate, workers=workers, ahead=ahead, raw_ahead=raw_ahead)
 
 
 def _draw(facts: dict[str, Any]) -> None:
-    title = f"{facts['tasks']:,} tasks, {facts['workers']} workers, {facts['machine']}, Python {facts['python']}"
+    ahead = f"{facts['ahead']} ahead of them, {facts['raw_ahead']} ahead of raw sockets"
+    title = (
+        f"{facts['tasks']:,} tasks, {facts['workers']} workers, {ahead}, {facts['machine']}, Python {facts['python']}"
+    )
     table = Table(title=title, title_justify="left")
     for heading in ("bus", "question", "median", "lowest", "highest", "raw sockets", "ratio"):
         table.add_column(heading, justify="left" if heading in {"bus", "question"} else "right")

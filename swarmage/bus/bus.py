@@ -29,8 +29,6 @@ from swarmage.wire.message import Message
 
 logger = logging.getLogger(__name__)
 
-OPEN_SECONDS = 5.0
-"""Seconds to connect and log in; with several machines they share them, so that one that is silent costs little."""
 LEAVE_SECONDS = 5.0
 """Seconds for the steps that are still open when the bus is left."""
 
@@ -53,6 +51,7 @@ class Bus:
         self.on_beat: Callable[[], None] = lambda: None
         self.steps = Steps(self)
         self._clock = clock
+        self._backoff = Backoff(clock)
         self._subscriptions = Subscriptions(self)
         self._reading = Reading(self, self._subscriptions)
         self._machine = random.randrange(1000)  # noqa: S311 - those who come together spread over several machines
@@ -179,9 +178,8 @@ class Bus:
 
     def _keep(self) -> None:
         """Connect; beat; when the connection is lost, connect again: until stopped."""
-        backoff = Backoff(self._clock)
         while not self._stopping:
-            backoff.begin()
+            self._backoff.begin()
             try:
                 self._live()
                 self._note(None, None)
@@ -193,7 +191,7 @@ class Bus:
                 logger.exception("the connection to the bus failed; connecting again")
                 self._note(None, None)
             self._machine += 1
-            self.pause(backoff.next())
+            self.pause(self._backoff.next())
 
     def _live(self) -> None:
         """Live through one connection, from login to loss."""
@@ -203,7 +201,7 @@ class Bus:
         address = self.address.machine(self._machine)
         connection = self._opening = kind(address, self._clock, self._reading.take, self._lost)
         try:
-            connection.open(timeout=OPEN_SECONDS / (1 + len(self.address.others)))
+            connection.open(self._backoff.patience(len(self.address.machines)))
             self.dialect = dialect_of(connection.server, address)
             with self._changed:
                 if self._stopping:
@@ -213,6 +211,7 @@ class Bus:
                 self._note(connection, None)
             logger.log(logging.INFO if self._connected_before else logging.DEBUG, "connected to the bus at %s", address)
             self._connected_before = True
+            self._backoff.connected()
             while not (connection.lost or self._stopping):
                 self.pause(address.heartbeat / 4)
                 connection.tick()

@@ -1,7 +1,14 @@
+"""The buses on which the promises are tried, and what each of them lacks or does less well.
+
+This folder is the suite of what swarmage promises its users on every bus; tests/conformance is that of the STOMP
+protocol, for our own bus. What differs between the buses stands in `ENGINES` and in `Engine`, not in the tests.
+"""
+
 from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,21 +16,50 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pykka
 import pytest
+from memory import Memory, MemoryDrones
+from workers.engine_workers import steady
 
 from benchmarks.brokers import ActiveMQ, Broker, Embedded
 from benchmarks.rabbitmq import RabbitMQ
 from swarmage import Client, Drone, Worker
 
-ENGINES: Mapping[str, tuple[type[Broker], str]] = {
-    "embedded": (Embedded, ""),
-    "rabbitmq": (RabbitMQ, ""),
-    "rabbitmq-classic": (RabbitMQ, "/classic?queues=classic"),
-    "activemq": (ActiveMQ, ""),
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What is known of one bus.
+
+    Attributes:
+        broker: what starts it.
+        end: of its URL.
+        again: tasks that are performed twice at most when a drone of four workers is killed.
+        kills: drones that a task kills at most, until it is a dead letter: the table in docs/engines.md.
+        has: what not every bus has; a test that needs some of it says so with ``needs``, and is not tried elsewhere.
+            ``processes`` of others reach it; there is a ``network`` in between; it has ``logins`` and ``vhosts``,
+            queues that are ``declared`` of one kind, a ``limit`` known before anything is sent, the ``keys`` of actors.
+    """
+
+    broker: type[Broker]
+    end: str = ""
+    again: int = 8
+    kills: int = 5
+    has: frozenset[str] = frozenset({"processes", "network", "logins"})
+
+
+_HAS = Kind.has
+ENGINES: Mapping[str, Kind] = {
+    "memory": Kind(broker=Memory, again=4, kills=3, has=frozenset({"keys"})),
+    "embedded": Kind(broker=Embedded, again=4, kills=3, has=_HAS | {"keys"}),
+    "rabbitmq": Kind(broker=RabbitMQ, kills=4, has=_HAS | {"vhosts", "declared", "limit"}),
+    "rabbitmq-classic": Kind(broker=RabbitMQ, end="/classic?queues=classic", has=_HAS | {"vhosts", "limit"}),
+    "activemq": Kind(broker=ActiveMQ, has=_HAS | {"limit"}),
 }
 SECONDS = 30.0
 """How long a test waits for what should come soon, on a busy machine."""
@@ -36,28 +72,45 @@ class Engine:
 
     Attributes:
         name: which one it is.
+        kind: what is known of it.
         broker: its process.
         url: where it listens.
         prefix: how the task classes of the present test begin.
     """
 
-    def __init__(self, name: str, broker: Broker, end: str) -> None:
+    def __init__(self, name: str, broker: Broker) -> None:
         self.name = name
+        self.kind = ENGINES[name]
         self.broker = broker
-        self.url = broker.address.url + end
+        self.url = broker.address.url + self.kind.end
         self.prefix = ""
         self._stack = ExitStack()
 
-    def client(self) -> Client:
-        return self._stack.enter_context(Client(self.url, timeout=20.0))
+    def client(self, timeout: float = 20.0) -> Client:
+        return self._stack.enter_context(Client(self.url, timeout=timeout))
 
     def drone(self, *workers: type[Worker], **settings: Any) -> pykka.ActorRef[Drone]:
         """Start a drone in this process; it is stopped with the test."""
-        ref = Drone.start(workers=workers, url=self.url, grace=5.0, **settings)
+        ref = Drone.start(**{"workers": workers, "url": self.url, "grace": 5.0, **settings})
         self._stack.callback(_stop, ref)
         return ref
 
-    def process(self, *argv: str, folder: Path = Path(__file__).parent / "workers") -> subprocess.Popen[str]:
+    def supervised(self, count: int) -> Callable[[], None]:
+        """Start so many drones of `engine_workers`, of which each that dies is replaced; return what kills one."""
+        if "processes" not in self.kind.has:
+            drones = MemoryDrones(self.url, lambda die: steady(self.prefix, die), count)
+            self._stack.callback(drones.stop)
+            return drones.kill_one
+        self.process("drone", "engine_workers", "-p", str(count))
+        client = self.client()
+
+        def kill_one() -> None:
+            mine = [one for one in client.status()["drones"] if f"{self.prefix}.write" in str(one["workers"])]
+            os.kill(mine[0]["pid"], signal.SIGKILL)
+
+        return kill_one
+
+    def process(self, *argv: str, folder: Path = HERE / "workers") -> subprocess.Popen[str]:
         """Start ``swarmage …`` in a process of its own; it is ended with the test."""
         environment = {**os.environ, "SWARMAGE_URL": self.url, "ENGINE_PREFIX": self.prefix, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
@@ -102,7 +155,7 @@ def eventually(check: Callable[[], object], seconds: float = SECONDS) -> None:
 def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[type[Broker], Broker]]:
     """All buses that this machine has, started together."""
     folder = tmp_path_factory.mktemp("engines")
-    kinds = [kind for kind in (Embedded, RabbitMQ, ActiveMQ) if kind.is_there()]
+    kinds = [kind for kind in (Memory, Embedded, RabbitMQ, ActiveMQ) if kind.is_there()]
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SWARMAGE_HOME", str(folder / "home"))
         (folder / "home").mkdir(mode=0o700)
@@ -116,24 +169,42 @@ def _made(kind: type[Broker], folder: Path) -> Broker:
     return RabbitMQ(folder, lean=True, managed=True) if kind is RabbitMQ else kind(folder, lean=True)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
-def _engine(request: pytest.FixtureRequest, brokers: Mapping[type[Broker], Broker]) -> Engine:
-    kind, end = ENGINES[request.param]
+def _able(test: pytest.Item | pytest.FunctionDefinition) -> list[str]:
+    """Return the buses that have what a test needs."""
+    needs = {need for marker in test.iter_markers("needs") for need in marker.args}
+    assert needs <= set().union(*(kind.has for kind in ENGINES.values())), f"nobody has {needs}"
+    return [name for name, kind in ENGINES.items() if needs <= kind.has]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try a test on each bus that has what it needs."""
+    if "_engine" in metafunc.fixturenames:
+        metafunc.parametrize("_engine", _able(metafunc.definition), indirect=True, scope="session")
+
+
+def need_installed(kind: type[Broker], brokers: Mapping[type[Broker], Broker]) -> Broker:
+    """Return a bus; where this machine has none of its kind the test fails or, at home, is skipped."""
     if kind not in brokers:
         missing = f"{kind.__name__} is not installed: apt-get install {kind.package}"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    brokers[kind].wait().close()
-    return Engine(request.param, brokers[kind], end)
+    brokers[kind].wait_until_up()
+    return brokers[kind]
+
+
+@pytest.fixture(scope="session")
+def _engine(request: pytest.FixtureRequest, brokers: Mapping[type[Broker], Broker]) -> Engine:
+    return Engine(request.param, need_installed(ENGINES[request.param].broker, brokers))
 
 
 @pytest.fixture
-def engines(brokers: Mapping[type[Broker], Broker]) -> Iterator[list[Engine]]:
+def engines(request: pytest.FixtureRequest, brokers: Mapping[type[Broker], Broker]) -> Iterator[list[Engine]]:
     """All of them at once, for what takes long on each: those that are missing fail or skip the other tests."""
-    found = [Engine(name, brokers[kind], end) for name, (kind, end) in ENGINES.items() if kind in brokers]
+    names = [name for name in _able(request.node) if ENGINES[name].broker in brokers]
+    found = [Engine(name, brokers[ENGINES[name].broker]) for name in names]
     for one in found:
-        one.broker.wait().close()
+        one.broker.wait_until_up()
         one.prefix = f"engine{next(_numbers)}"
     yield found
     with ThreadPoolExecutor(len(found)) as pool:

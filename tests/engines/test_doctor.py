@@ -20,6 +20,8 @@ from swarmage.clock import SYSTEM_CLOCK
 from swarmage.settings import Address
 from swarmage.wire.message import Message
 
+pytestmark = pytest.mark.needs("processes")
+
 OURS = {"name", "waiting", "in_flight", "consumers", "in", "out", "acked", "task_class"}
 """What every bus tells of a queue, under the same name."""
 

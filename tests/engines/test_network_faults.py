@@ -21,7 +21,7 @@ from swarmage.settings import Address
 from swarmage.testing.fault_proxy import FaultProxy
 from swarmage.testing.faults import Fault, Passage
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.needs("network")]
 
 HEARTBEAT = 1.0
 DEAD = 2.5 * HEARTBEAT

@@ -1,11 +1,13 @@
-"""What swarmage promises its users, on every bus it runs on: the same tests, of which only the URL differs."""
+"""What swarmage promises its users, on every bus it runs on: the same tests, of which only the URL differs.
+
+Each promise of the README and of docs/reliability.md that is no matter of one bus alone has a test here.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -14,9 +16,11 @@ import pytest
 from conftest import ROOT, SECONDS, Engine, eventually, together
 
 from swarmage import (
+    BusError,
     BusRefused,
     Client,
     ConfigError,
+    KeyedWorker,
     LoginRefused,
     NotEncodable,
     Reply,
@@ -28,9 +32,11 @@ from swarmage import (
 from swarmage.bus.bus import Bus
 from swarmage.bus.delivery import Delivery
 from swarmage.bus.frames import ack
+from swarmage.bus.publish import publish
 from swarmage.bus.subscription import Subscription
 from swarmage.client.dead_letters import DeadLetter, DeadLetters
 from swarmage.settings import Address
+from swarmage.wire.message import Message
 from swarmage.wire.names import task_destination
 
 pytestmark = pytest.mark.acceptance
@@ -178,19 +184,67 @@ def test_what_a_tree_inserts_leaves_with_its_ack_and_not_when_it_fails(engine: E
     assert counted == ["good"] * 5
 
 
+def test_a_task_outlives_the_client_that_inserted_it(engine: Engine) -> None:
+    performed: SimpleQueue[str] = SimpleQueue()
+
+    class Noter(Worker):
+        @ability(f"{engine.prefix}.note")
+        def note(self) -> None:
+            performed.put(self.task.id)
+
+    with Client(engine.url, timeout=20.0) as client:
+        reply = client.insert(f"{engine.prefix}.note")
+    engine.drone(Noter)
+    assert performed.get(timeout=SECONDS) == reply.id
+
+
 def test_a_drone_that_is_killed_loses_nothing(engines: list[Engine], tmp_path: Path) -> None:
     def check(engine: Engine) -> None:
         ledger = tmp_path / engine.name
-        client = engine.client()
-        engine.process("drone", "engine_workers", "-p", "2")
-        tasks = client.insert_many(f"{engine.prefix}.write", [(str(ledger), 0.02)] * 120, reply=False)
+        kill_one = engine.supervised(2)
+        tasks = engine.client().insert_many(f"{engine.prefix}.write", [(str(ledger), 0.02)] * 120, reply=False)
         ids = {reply.id for reply in tasks}
         eventually(lambda: len(written(ledger, "done")) > 20)
-        mine = [one for one in client.status()["drones"] if f"{engine.prefix}.write" in str(one["workers"])]
-        os.kill(mine[0]["pid"], signal.SIGKILL)
+        kill_one()
         eventually(lambda: set(written(ledger, "done")) == ids)
-        again = len(written(ledger, "done")) - len(ids)
-        assert again <= (4 if engine.name == "embedded" else 8)  # what ran, and elsewhere what was not acked yet
+        assert len(written(ledger, "done")) - len(ids) <= engine.kind.again
+
+    together(engines, check)
+
+
+def test_what_a_killed_drone_repeats_is_answered_once_and_inserts_the_same(
+    engines: list[Engine], tmp_path: Path
+) -> None:
+    def check(engine: Engine) -> None:
+        ledger = tmp_path / engine.name
+        kill_one = engine.supervised(2)
+        replies = engine.client().insert_many(f"{engine.prefix}.step", [(str(ledger),)] * 120)
+        for fewest in (20, 70):
+            eventually(lambda: len(written(ledger, "step")) > fewest)  # noqa: B023 - it is called at once
+            kill_one()
+        assert [reply.result(60) for reply in replies] == [reply.id for reply in replies]
+        assert all(len(reply.responses) <= 1 for reply in replies)
+        eventually(lambda: len(set(written(ledger, "done"))) >= 120)
+        assert len(set(written(ledger, "done"))) == 120  # a step that is repeated inserts under the same id
+        assert not letters(engine.client(), engine)
+
+    together(engines, check)
+
+
+def test_a_tree_whose_drone_is_killed_is_performed_again_as_a_whole(engines: list[Engine], tmp_path: Path) -> None:
+    def check(engine: Engine) -> None:
+        ledger = tmp_path / engine.name
+        kill_one = engine.supervised(1)
+        reply = engine.client().insert(f"{engine.prefix}.root", str(ledger))
+        eventually(lambda: len(written(ledger, "leaf")) >= 3)
+        assert not written(ledger, "done")
+        kill_one()
+        tmp_path.joinpath(f"{engine.name}.go").touch()
+        reply.result(60)
+        eventually(lambda: written(ledger, "done"))
+        assert len(written(ledger, "root")) == 2
+        assert len(set(written(ledger, "fallen"))) == 3
+        assert len(written(ledger, "done")) == 1
 
     together(engines, check)
 
@@ -204,17 +258,52 @@ def test_a_task_that_kills_its_drone_ends_as_a_dead_letter_and_takes_nothing_alo
         before = client.insert_many(f"{engine.prefix}.write", [(str(ledger), 0.01)] * 10)
         poison = client.insert(f"{engine.prefix}.poison", str(ledger))
         after = client.insert_many(f"{engine.prefix}.write", [(str(ledger), 0.01)] * 10)
-        engine.process("drone", "engine_workers", "-p", "1")
+        engine.supervised(1)
         with pytest.raises(TaskFailed, match="died"):
             poison.result(60)
         for reply in (*before, *after):
             reply.result(SECONDS)
         eventually(lambda: letters(client, engine))
         assert {(letter.id, letter.reason) for letter in letters(client, engine)} == {(poison.id, "crashed")}
-        kills = {"embedded": 3, "rabbitmq": 4}.get(engine.name, 5)  # the table in docs/engines.md
-        assert len(written(ledger, "poison")) <= kills
+        assert len(written(ledger, "poison")) <= engine.kind.kills
 
     together(engines, check)
+
+
+def test_a_task_may_last_longer_than_the_silence_that_ends_a_connection(engine: Engine) -> None:
+    begun: list[str] = []
+
+    class Long(Worker):
+        @ability(f"{engine.prefix}.long")
+        def long(self) -> str:
+            begun.append(self.task.id)
+            threading.Event().wait(3.0)
+            return "done"
+
+    address = replace(Address.parse(engine.url), heartbeat=0.5)  # so 1.25 s of silence are too many
+    engine.drone(Long, url=address.url)
+    reply = engine.client().insert(f"{engine.prefix}.long")
+    assert reply.result(SECONDS) == "done"
+    assert begun == [reply.id]
+
+
+def test_what_nobody_can_read_is_a_dead_letter_with_its_reason(engine: Engine) -> None:
+    engine.drone(adder(engine))
+    client = engine.client()
+    destination = task_destination(f"{engine.prefix}.add")
+    message = client.wire.task(Task(task_class=f"{engine.prefix}.add", args=(1, 2)))
+    forged = Message(destination, message.body.replace(b"[1,2]", b"[1,3]"), message.signature)
+    assert forged.body != message.body
+    with pytest.raises(TaskFailed):
+        client.insert(f"{engine.prefix}.add", "one", 2).result(SECONDS)
+    publish(client.bus, [forged], SECONDS)
+    eventually(lambda: len(found(client, destination)) == 2)
+    assert found(client, destination) == {"signature", "arguments"}
+
+
+def found(client: Client, destination: str) -> set[str]:
+    """Return for which reasons there are dead letters of a queue."""
+    return {letter.reason for letter in DeadLetters(client).all() if letter.destination == destination}
 
 
 def test_a_paused_class_waits_and_goes_on_when_it_is_resumed(engine: Engine) -> None:
@@ -333,6 +422,24 @@ def test_priority_comes_first_or_is_refused_in_words(engine: Engine) -> None:
     assert order == [9, 5, 2, 0]
 
 
+def test_actors_by_key_are_there_or_refused_in_words(engine: Engine) -> None:
+    class Box(KeyedWorker):
+        @ability(f"{engine.prefix}.put")
+        def put(self, item: int) -> int:
+            self.state.setdefault("items", []).append(item)
+            return len(self.state["items"])
+
+    client = engine.client()
+    if "keys" not in engine.kind.has:
+        with pytest.raises(ConfigError, match="needs swarmage's own bus"):
+            client.insert(Box["a"].put, 1)
+        with pytest.raises(ConfigError, match="own bus"):
+            engine.drone(Box)
+        return
+    engine.drone(Box)
+    assert [client.insert(Box["a"].put, item).result(SECONDS) for item in (7, 8)] == [1, 2]
+
+
 def test_what_is_not_begun_in_time_expires(engine: Engine) -> None:
     client = engine.client()
     reply = client.insert_task(Task(task_class=f"{engine.prefix}.add", args=[1, 2], expires=0.05))
@@ -361,10 +468,8 @@ def test_no_task_waits_while_a_slot_is_free(engine: Engine) -> None:
         reply.result(SECONDS)
 
 
+@pytest.mark.needs("limit")  # our own bus says so itself: tests/conformance/test_limits.py
 def test_a_message_that_no_bus_takes_is_refused_before_anything_is_sent(engine: Engine) -> None:
-    if engine.name == "embedded":
-        pytest.skip("our own bus says so itself: tests/conformance/test_limits.py")
-
     class Swelling(Worker):
         @ability(f"{engine.prefix}.swell", retries=0)
         def swell(self) -> str:
@@ -379,28 +484,28 @@ def test_a_message_that_no_bus_takes_is_refused_before_anything_is_sent(engine: 
     assert client.insert(f"{engine.prefix}.add", 1, 2).result(SECONDS) == 3
 
 
+@pytest.mark.needs("logins")
 def test_a_wrong_login_is_refused_in_words(engine: Engine) -> None:
     url = engine.url.replace(":swarm-", ":no-")
     with pytest.raises(LoginRefused, match="refuses the login"), Client(url) as client:
         client.insert(f"{engine.prefix}.add", 1, 2)
 
 
+@pytest.mark.needs("vhosts")
 def test_an_unknown_vhost_is_refused_in_words(engine: Engine) -> None:
-    if not engine.name.startswith("rabbitmq"):
-        pytest.skip("only RabbitMQ has vhosts")
     url = engine.url.partition("/classic")[0] + "/nowhere"
     with pytest.raises(LoginRefused, match="nowhere"), Client(url) as client:
         client.insert(f"{engine.prefix}.add", 1, 2)
 
 
+@pytest.mark.needs("declared")
 def test_a_queue_that_was_declared_otherwise_is_explained(engine: Engine) -> None:
-    if engine.name != "rabbitmq":
-        pytest.skip("only RabbitMQ declares queues")
     engine.client().insert(f"{engine.prefix}.add", 1, 2)
     with pytest.raises(BusRefused, match="declared otherwise"), Client(engine.url + "?queues=classic") as client:
         client.insert_many(f"{engine.prefix}.add", [(1, 2)], reply=False)
 
 
+@pytest.mark.needs("processes")
 def test_the_examples_run_as_the_readme_has_it(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("to be or not to be")
     engine.process("drone", "actors", folder=ROOT)
@@ -414,6 +519,7 @@ def test_a_bus_that_is_killed_and_comes_back_finds_everybody_and_all_that_was_co
     done: dict[str, list[int]] = {engine.name: [] for engine in engines}
     replies: dict[str, list[Reply[int]]] = {}
     clients = {engine.name: engine.client() for engine in engines}
+    hasty = {engine.name: engine.client(timeout=1.0) for engine in engines}
 
     def begin(engine: Engine) -> None:
         class Marker(Worker):
@@ -428,6 +534,7 @@ def test_a_bus_that_is_killed_and_comes_back_finds_everybody_and_all_that_was_co
         engine.drone(Marker)
         client = clients[engine.name]
         client.insert(f"{engine.prefix}.mark", -1).result(SECONDS)
+        hasty[engine.name].insert(f"{engine.prefix}.mark", -1).result(SECONDS)
         threading.Event().wait(1.5)  # docs/engines.md: a quorum queue must be older than a second to survive kill -9
         replies[engine.name] = client.insert_many(f"{engine.prefix}.mark", [(number,) for number in range(200)])
         eventually(lambda: len(done[engine.name]) > 20)
@@ -436,8 +543,19 @@ def test_a_bus_that_is_killed_and_comes_back_finds_everybody_and_all_that_was_co
         assert [reply.result(60) for reply in replies[engine.name]] == list(range(200))
         assert clients[engine.name].insert(f"{engine.prefix}.mark", 200).result(SECONDS) == 200
 
+    def refused(engine: Engine) -> None:
+        began = time.monotonic()
+        with pytest.raises(BusError):
+            hasty[engine.name].insert(f"{engine.prefix}.mark", -2)
+        assert time.monotonic() - began < SECONDS  # it is told so, and does not wait for ever
+
     together(engines, begin)
-    for broker in {engine.broker for engine in engines}:
+    brokers = {engine.broker for engine in engines}
+    for broker in brokers:
         broker.kill()
+    together(engines, refused)
+    for broker in brokers:
         broker.start()
+    for broker in brokers:
+        broker.wait_until_up()  # from here on it is a matter of the clients and the drones
     together(engines, go_on)

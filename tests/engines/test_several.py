@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
 import pytest
-from conftest import ENGINES, SECONDS, Engine, _numbers, eventually
+from conftest import ENGINES, SECONDS, Engine, _numbers, eventually, need_installed
 from test_promises import adder
 
 from benchmarks.brokers import Broker, Embedded
@@ -18,16 +17,11 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture(params=["rabbitmq", "activemq"])
 def pair(request: pytest.FixtureRequest, brokers: Mapping[type[Broker], Broker]) -> Iterator[tuple[Engine, Engine]]:
     """Our own bus and another one, with a drone on each."""
-    kind, end = ENGINES[request.param]
-    if kind not in brokers:
-        missing = f"{kind.__name__} is not installed: apt-get install {kind.package}"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    both = Engine("embedded", brokers[Embedded], ""), Engine(request.param, brokers[kind], end)
+    other = need_installed(ENGINES[request.param].broker, brokers)
+    both = Engine("embedded", brokers[Embedded]), Engine(request.param, other)
     prefix = f"engine{next(_numbers)}"
     for engine in both:
-        engine.broker.wait().close()
+        engine.broker.wait_until_up()
         engine.prefix = prefix
         engine.drone(adder(engine))
     yield both
@@ -49,7 +43,7 @@ def test_buses_of_two_kinds_share_tasks_and_stand_in_for_each_other(pair: tuple[
             assert [client.insert(name, number, 2).result(SECONDS) for number in range(5)] == list(range(2, 7))
         finally:
             ours.broker.start()
-            ours.broker.wait().close()
+            ours.broker.wait_until_up()
         client.pause(name)
         eventually(lambda: client.status()["paused"] == [name])
         client.resume(name)

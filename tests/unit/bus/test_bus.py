@@ -4,12 +4,14 @@ import concurrent.futures
 import dataclasses
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
 
 from swarmage.bus import frames
+from swarmage.bus.backoff import OPEN_SECONDS
 from swarmage.bus.bus import Bus
 from swarmage.bus.connection import Connection
 from swarmage.bus.delivery import Delivery
@@ -121,6 +123,18 @@ def test_the_next_machine_is_tried_where_one_does_not_answer_and_each_in_its_tur
     server.accept().log_in()
     assert not bus.connection(SECONDS).lost
     bus.stop(goodbye=False)
+
+
+def test_a_machine_that_takes_connections_and_says_nothing_is_soon_left_for_the_next(server: SmallServer) -> None:
+    silent = SmallServer()
+    first, second = silent.address, server.address
+    bus = Bus(dataclasses.replace(first, others=((second.host, second.port),)))
+    bus._machine = 0
+    began = time.monotonic()
+    start(bus, server)
+    assert time.monotonic() - began < OPEN_SECONDS
+    bus.stop(goodbye=False)
+    silent.close()
 
 
 def test_who_was_let_in_before_waits_while_a_bus_that_starts_refuses_everybody(server: SmallServer) -> None:
