@@ -54,7 +54,6 @@ def ask(server: Server, waiting: int) -> Sample:
             "queues": len(queues),
             "seconds": seconds,
             "cpu_seconds": cpu,
-            "rss_drained": cost_of(server.pid).rss_bytes,
         },
     )
 

@@ -43,7 +43,8 @@ def _peers() -> list[Peer]:
     late = "Celery, acks_late and reject_on_worker_lost"
     dramatiq = ("dramatiq", "dramatiq_program", "--processes", "1", "--threads", "4")
     taskiq = ("taskiq", "worker", "taskiq_program:broker", "--workers", "1", "--ack-type", "when_executed")
-    huey = ("huey.bin.huey_consumer", "huey_program.huey", "-k", "process", "-w", "4", "-d", "0.01", "-m", "0.1")
+    consumer = ("huey.bin.huey_consumer", "huey_program.huey", "-g", "TERM")  # or SIGTERM would interrupt its tasks
+    huey = (*consumer, "-k", "process", "-w", "4", "-d", "0.01", "-m", "0.1")
     rq = ("rq.cli", "worker-pool", "chaos", "--num-workers", "4", "--quiet")
     swarmage = ("swarmage", "drone", "swarmage_program")
     celery_packages, dramatiq_packages = ("celery[redis]>=5.5,<6",), ("dramatiq[rabbitmq,redis]>=2,<3",)
@@ -67,8 +68,8 @@ def _peers() -> list[Peer]:
             packages=("taskiq>=0.11", "taskiq-aio-pika>=0.4"),
             worker=taskiq,
         ),
-        Peer(name="RQ", bus=REDIS, program="rq_program", packages=("rq>=2",), worker=rq),
-        Peer(name="Huey", bus=SQLITE, program="huey_program", packages=("huey>=2.5",), worker=huey),
+        Peer(name="RQ", bus=REDIS, program="rq_program", packages=("rq>=3",), worker=rq),
+        Peer(name="Huey", bus=SQLITE, program="huey_program", packages=("huey>=3.5",), worker=huey),
     ]
 
 

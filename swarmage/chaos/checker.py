@@ -103,7 +103,8 @@ def check(plan: Plan, history: History, *, atomic: bool = True) -> Findings:
     for number in range(history.attempted):
         _check_end(found, plan, history, number, sure=number in confirmed)
         doubted = any(doubts[number][0] <= strike <= doubts[number][1] for strike in strikes)
-        struck = not atomic and any(doubts[number][0] <= strike for strike in strikes)
+        last = max((each.time for each in history.performed.get(number, ())), default=0.0)
+        struck = not atomic and any(doubts[number][0] <= strike <= last for strike in strikes)
         _check_duplicates(found, plan, history, number, strikes, excused=doubted or struck)
     _check_strangers(found, history)
     _check_answers(found, plan, history, confirmed)

@@ -16,6 +16,8 @@ MEMORY = 200_000_000
 _BLOCK = 10_000_000
 
 DIES: dict[str, Any] = {"retries": 1, "backoff": 0.1}
+SPARED: dict[str, Any] = {"crashes": 50}
+"""More than chaos kills: a task whose end is a failure must not be given up for the drones that died around it."""
 
 
 class IllProcesses(Worker):
@@ -45,7 +47,7 @@ class IllProcesses(Worker):
             taken.append(bytearray(b"x" * _BLOCK))
             time.sleep(0.01)  # or the machine's memory would be gone before anybody has looked
 
-    @ability("chaos.hang", timeout=0.5, **DIES)
+    @ability("chaos.hang", timeout=0.5, **DIES, **SPARED)
     def hang(self, root: str, seconds: float, padding: str) -> None:
         """Never end."""
         begun(root, self.task, "done", "process")
@@ -62,7 +64,7 @@ class IllThreads(Worker):
         begun(root, self.task, "done", "thread")
         ctypes.string_at(0)
 
-    @ability("chaos.stubborn", timeout=0.3, hard_timeout=0.6, retries=0)
+    @ability("chaos.stubborn", timeout=0.3, hard_timeout=0.6, retries=0, **SPARED)
     def stubborn(self, root: str, seconds: float, padding: str) -> None:
         """Go on whatever is raised."""
         begun(root, self.task, "done", "thread")

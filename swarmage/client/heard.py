@@ -29,6 +29,10 @@ class Progress(NamedTuple):
     text: str
 
 
+_NONE = Parts()
+"""What all share of whose tasks nobody has responded: nothing changes it."""
+
+
 class Heard:
     """What the reading thread delivers and other threads wait for. `changed` guards all of it.
 
@@ -50,7 +54,8 @@ class Heard:
         self.progress: Progress | None = None
         self.end: ReplyBody | None = None
         self.lost: SwarmageError | None = None
-        self._order: Parts | None = None
+        self._order = _NONE
+        self._early_end: ReplyBody | None = None  # a bus that has not noticed a lost connection sends some parts there
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -71,16 +76,25 @@ class Heard:
             self.begun = True
             match body.kind:
                 case "part":
-                    self._order = self._order or Parts()
+                    self._order = Parts() if self._order is _NONE else self._order
                     self._take(self._order.take(body.place, body.value))
+                    if self._early_end is not None:
+                        self._finish(self._early_end)
                 case "progress":
                     match body.value:
                         case [int() | float() as done, int() | float() as total, str() as text]:
                             self.progress = Progress(done, total, text)
                 case "result" | "error":
-                    self._take(self._order.rest() if self._order else [])
-                    self.end = body
+                    self._finish(self._early_end or body)
             self._tell()
+
+    def _finish(self, end: ReplyBody) -> None:
+        """Take in the end; one that parts have been sent before which have not come waits for them."""
+        if end.kind == "result" and not self._order.complete(end.place):
+            self._early_end = end
+            return
+        self._take(self._order.rest())
+        self.end = end
 
     def abandon(self, error: SwarmageError) -> None:
         """Note that nothing will come any more."""

@@ -31,6 +31,10 @@ class Parts:
         self._next[path] = expected
         return ready
 
+    def complete(self, last: tuple[str, int] | None) -> bool:
+        """Say whether all responses up to the last one have been taken."""
+        return last is None or self._next.get(last[0], 1) > last[1]
+
     def rest(self) -> list[Any]:
         """Return what was too early, in order: the task has ended, so what is missing will not come."""
         left = [self._early[place] for place in sorted(self._early)]

@@ -45,7 +45,8 @@ def answer(run: Run, outcome: Outcome, wire: Wire) -> Outcome:
     if type(outcome) is not Succeeded or run.local is not None or task.originator is None:
         return outcome
     try:
-        reply = ReplyBody(id=task.id, kind="result", attempt=task.attempt, value=outcome.result)
+        last = (run.path, run.parts) if run.parts else None
+        reply = ReplyBody(id=task.id, kind="result", attempt=task.attempt, value=outcome.result, place=last)
         add(run, wire.reply(task.originator, reply))
     except TaskTimeout as error:
         return outcome_of(error)

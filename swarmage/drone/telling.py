@@ -42,10 +42,10 @@ class Telling:
         root = run.tree.task
         if root.originator is None:
             return
-        run.parts += 1
-        place = (run.path, run.parts)
+        place = (run.path, run.parts + 1)
         part = ReplyBody(id=root.id, kind="part", attempt=root.attempt, value=value, place=place)
         message = cell.wire.reply(root.originator, part)
+        run.parts += 1  # not before, or the originator would wait for one that could not be encoded
         add(run, message)
         if at_once:
             self._send_now(message)

@@ -36,7 +36,8 @@ class ReplyBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         value: the result or part; for ``progress`` [done, total, text].
         pickled: the value by cloudpickle where JSON cannot carry it.
         failure: what went wrong, for ``error``.
-        place: of a part, among those of its run: what comes twice is known by it, and what comes late.
+        place: of a part, among those of its run: what comes twice is known by it, and what comes late. Of a result that
+            of the last part, where there are any: those that have not come yet are on their way.
     """
 
     id: str

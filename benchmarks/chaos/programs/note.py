@@ -12,11 +12,13 @@ LATE = os.environ.get("CHAOS_LATE") == "1"
 QUEUE = "chaos"
 SLOTS = 4
 """Tasks that are performed at once."""
+PAUSE_SECONDS = 0.1
+"""Seconds until the next insert when one has failed."""
 
 
 def write(what: str, number: int) -> None:
     """Append one line, at once, so that nothing that kills this process takes it back."""
-    line = f"{time.monotonic():.6f} {what} {number}\n".encode()
+    line = f"{time.monotonic():.6f} {what} {number} {os.getpid()}\n".encode()
     handle = os.open(os.environ["CHAOS_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(handle, line)
     os.close(handle)
@@ -39,16 +41,22 @@ def run(insert: Callable[[int], object], left: Callable[[], int]) -> None:
     if sys.argv[1] == "left":
         print(left())
         return
-    for number in range(int(sys.argv[2]), int(sys.argv[3])):
-        while True:
-            write("attempted", number)
-            try:
-                insert(number)
-            except Exception as error:  # noqa: BLE001 - of whatever type: the bus may just be gone
-                print(f"{number}: {type(error).__name__}: {error}", file=sys.stderr)
-                time.sleep(0.1)
-                if "--again" not in sys.argv:
-                    break
-                continue
+    for number in numbers():
+        write("attempted", number)
+        try:
+            insert(number)
+        except Exception as error:  # noqa: BLE001 - of whatever type: the bus may just be gone
+            failed(number, error)
+            time.sleep(PAUSE_SECONDS)
+        else:
             write("confirmed", number)
-            break
+
+
+def numbers() -> range:
+    """Return which tasks argv says to insert."""
+    return range(int(sys.argv[2]), int(sys.argv[3]))
+
+
+def failed(number: int, error: Exception) -> None:
+    """Say that an insert did not return, which is therefore not counted on."""
+    print(f"{number}: {type(error).__name__}: {error}", file=sys.stderr)

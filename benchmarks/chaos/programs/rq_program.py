@@ -1,12 +1,13 @@
-"""RQ on Redis."""
+"""RQ on Redis, with retries, without which what a killed worker held counts as failed."""
 
 from __future__ import annotations
 
 import redis
 from note import QUEUE, URL, perform, run
-from rq import Queue
+from rq import Queue, Retry
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
+RETRIES = 10
 queue = Queue(QUEUE, connection=redis.Redis.from_url(URL))
 
 
@@ -21,4 +22,4 @@ def left() -> int:
 
 
 if __name__ == "__main__":
-    run(lambda number: queue.enqueue("rq_program.work", number, result_ttl=0), left)
+    run(lambda number: queue.enqueue("rq_program.work", number, result_ttl=0, retry=Retry(max=RETRIES)), left)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from note import QUEUE, SLOTS, URL, run, seconds, write
+from note import PAUSE_SECONDS, QUEUE, SLOTS, URL, failed, numbers, seconds, write
 from taskiq_aio_pika import AioPikaBroker, Exchange, Queue
 
 broker = AioPikaBroker(
     url=URL, task_queues=[Queue(name=QUEUE, durable=True)], exchange=Exchange(name=QUEUE, durable=True), qos=SLOTS
 )
-loop = asyncio.new_event_loop()
 
 
 @broker.task(task_name="work")
@@ -20,13 +19,20 @@ async def work(number: int) -> None:
     write("done", number)
 
 
-async def count() -> int:
-    async with broker.write_conn.channel() as channel:
-        queue = await channel.declare_queue(QUEUE, passive=True)
-        return int(queue.declaration_result.message_count or 0)
+async def insert() -> None:
+    """Insert tasks, each confirmed before the next one, on one loop, so that its connection is looked after."""
+    await broker.startup()
+    for number in numbers():
+        write("attempted", number)
+        try:
+            await work.kiq(number)
+        except Exception as error:  # noqa: BLE001 - of whatever type: the bus may just be gone
+            failed(number, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            write("confirmed", number)
+    await broker.shutdown()
 
 
 if __name__ == "__main__":
-    loop.run_until_complete(broker.startup())
-    run(lambda number: loop.run_until_complete(work.kiq(number)), lambda: loop.run_until_complete(count()))
-    loop.run_until_complete(broker.shutdown())
+    asyncio.run(insert())

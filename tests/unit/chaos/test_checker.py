@@ -125,6 +125,15 @@ def test_where_a_step_is_not_atomic_a_fault_may_double_a_task_that_is_performed_
     assert check(run.plan, run.history, atomic=False).good
 
 
+def test_where_a_step_is_not_atomic_a_fault_that_came_too_late_excuses_nothing() -> None:
+    run = Run("plain")
+    run.insert()
+    run.perform(0, 30.0)
+    run.perform(0, 31.0)
+    run.strike(33.0)
+    assert check(run.plan, run.history, atomic=False).unexplained == [0]
+
+
 def test_a_fault_long_after_the_end_of_a_task_does_not_excuse_its_return() -> None:
     run = Run("plain")
     run.insert()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ from swarmage.errors import ConfigError
 from tests.unit.seeds import SEED
 
 ALL = tuple(FAULTS)
+ACCEPTANCE = Path(__file__).parents[2] / "acceptance" / "test_chaos.py"
 PAGE = Path(__file__).parents[3] / "docs" / "reliability.md"
 
 
@@ -40,6 +42,23 @@ def test_over_some_seeds_every_fault_strikes_alone_and_with_others() -> None:
             for name in strike.faults:
                 widths[name].add(len(strike.faults) > 1)
     assert all(both == {True, False} for both in widths.values())
+
+
+FIXED = {
+    name: ast.literal_eval(value)
+    for name, value in re.findall(r"^(TASKS|FIXED) = (.*)$", ACCEPTANCE.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+@pytest.mark.parametrize("missing", [(), ("disk-full",), ("disk-error",), ("disk-full", "disk-error")], ids=str)
+def test_in_the_short_runs_with_fixed_seeds_every_fault_strikes(missing: tuple[str, ...]) -> None:
+    faults = tuple(name for name, fault in FAULTS.items() if not fault.alone and name not in missing)
+    drawn: set[str] = set()
+    for seed in FIXED["FIXED"]:
+        plan = make_plan(seed, FIXED["TASKS"], faults, keyed=True)
+        drawn.update(name for strike in plan.strikes for name in strike.faults)
+        drawn.update(task.kind for task in plan.tasks if task.kind in ILL)
+    assert drawn == set(faults)
 
 
 def test_a_bus_that_cannot_do_keys_gets_no_tasks_for_them() -> None:

@@ -15,12 +15,17 @@ PLAN = Plan(tasks=4, seconds=0.1, strikes=1, drain=1.0)
 
 def counted(tmp_path: Path, *lines: str, left: int) -> Outcome:
     peer = next(peer for peer in PEERS if peer.bus == OWN)
-    (tmp_path / "ledger").write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / "ledger").write_text("".join(f"{line} 77\n" for line in lines))
     return Trial(peer, "python", tmp_path, PLAN)._count("worker", left)
 
 
 def test_what_is_missing_is_stranded_as_far_as_its_bus_has_it_and_else_lost(tmp_path: Path) -> None:
-    lines = ["1.0 attempted 0", *(f"1.5 confirmed {number}" for number in range(4)), "1.6 attempted 4"]
+    lines = [
+        "0.2 attempted 0",
+        "1.0 attempted 1",
+        *(f"1.5 confirmed {number}" for number in range(4)),
+        "1.6 attempted 4",
+    ]
     outcome = counted(tmp_path, *lines, "2.0 begun 0", "2.5 done 0", "2.6 done 1", "2.9 done 1", left=1)
     assert (outcome.confirmed, outcome.done, outcome.stranded, outcome.lost) == (4, 2, 1, 1)
     assert (outcome.duplicated, outcome.seconds) == (1, 1.9)

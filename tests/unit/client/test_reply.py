@@ -103,6 +103,29 @@ def test_a_failed_task_raises_with_its_remote_traceback(reply: Reply[Any]) -> No
     assert caught.value.traceback == "Traceback: line 3"
 
 
+def numbered(number: int) -> ReplyBody:
+    return ReplyBody(id="1", kind="part", value=number, place=("", number))
+
+
+@pytest.mark.parametrize("coming", [(2, 0, 1, 3), (0, 3, 2, 1), (1, 0, 2, 0, 2, 3)], ids=str)
+def test_a_result_that_overtakes_responses_waits_for_them(reply: Reply[Any], coming: tuple[int, ...]) -> None:
+    end = ReplyBody(id="1", kind="result", value="end", place=("", 3))
+    for number in coming:
+        assert not reply.done
+        reply.heard.deliver(numbered(number) if number else end)
+    assert reply.done
+    assert reply.responses == [1, 2, 3]
+    assert reply.result(0) == "end"
+
+
+def test_a_result_that_waits_for_responses_is_not_undone_by_an_error_of_a_copy(reply: Reply[Any]) -> None:
+    reply.heard.deliver(ReplyBody(id="1", kind="result", value="end", place=("", 1)))
+    reply.heard.deliver(ERROR)
+    assert not reply.done
+    reply.heard.deliver(numbered(1))
+    assert reply.result(0) == "end"
+
+
 @pytest.mark.parametrize("copy", [result(2), ERROR, part(9)], ids=["result", "error", "part"])
 def test_after_the_end_copies_are_ignored(reply: Reply[Any], copy: ReplyBody) -> None:
     reply.heard.deliver(result(1))

@@ -18,7 +18,15 @@ from swarmage.client.dead_letters import DeadLetters
 from swarmage.client.heard import Progress
 from swarmage.drone.drone import Drone
 from swarmage.drone.worker import Worker
-from swarmage.errors import AbilityError, BusUnreachable, ConfigError, SwarmageError, TaskFailed, TaskTimeout
+from swarmage.errors import (
+    AbilityError,
+    BusUnreachable,
+    ConfigError,
+    NotEncodable,
+    SwarmageError,
+    TaskFailed,
+    TaskTimeout,
+)
 from swarmage.task import Task
 
 from ..conftest import EmbeddedBus
@@ -64,6 +72,14 @@ class Reckoner(Worker):
     def tell_soon(self) -> str:
         self.respond("one", at_once=True)
         gate.wait(SECONDS)
+        self.respond("two")
+        return "three"
+
+    @ability("tell.badly", retries=0)
+    def tell_badly(self) -> str:
+        self.respond("one")
+        with contextlib.suppress(NotEncodable):
+            self.respond(threading.Lock())
         self.respond("two")
         return "three"
 
@@ -569,6 +585,11 @@ def test_a_drone_leaves_with_a_task_that_is_over_its_hard_limit(
     start(Blocker)
     assert other.result(SECONDS) is None  # it was given back
     gate.set()  # a thread of this process, which nobody has ended
+
+
+def test_a_response_that_cannot_be_carried_is_not_waited_for(start: Start, client: Client) -> None:
+    start(Reckoner)
+    assert list(client.insert("tell.badly").parts(SECONDS)) == ["one", "two", "three"]
 
 
 def test_a_response_sent_at_once_comes_while_the_task_runs_and_only_once(start: Start, client: Client) -> None:

@@ -1,0 +1,1 @@
+"""Tasks at a steady rate for a long time: does anything grow that should not?"""
