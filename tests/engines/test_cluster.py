@@ -30,6 +30,8 @@ MOST_LEFT = 1000
 """Tasks that wait at most: so that it does not take long to see that all have come through."""
 GAP = 5.0
 """Seconds within which work goes on, whatever has happened to a node."""
+FROZEN_GAP = 8.0
+"""The same for a node that has fallen silent: 2 to 4 s, and more where the machine does much else, such as all tests."""
 RETURN_SECONDS = 60.0
 
 
@@ -191,7 +193,7 @@ def test_nothing_is_lost_and_work_goes_on_when_nodes_die_or_are_cut_off_or_freez
         faults.see("leader killed", node := faults.leader, killed(node), GAP)
         faults.see("another killed", node := faults.follower, killed(node), GAP)
         faults.see("leader cut off", node := faults.leader, cut_off(cluster, node), GAP)
-        faults.see("leader frozen", node := faults.leader, frozen(node), GAP)
+        faults.see("leader frozen", node := faults.leader, frozen(node), FROZEN_GAP)
         traffic.end()
         eventually(lambda: set(traffic.receipted) <= {number for number, _, _ in traffic.done}, RETURN_SECONDS)
         performed = Counter(number for number, _, _ in traffic.done)
