@@ -116,6 +116,11 @@ class Cast:
         if self.own_bus and (self.bus is None or not self.bus.running):
             self.bus = self._swarmage("bus", "bus", url=self._url)
 
+    @property
+    def bus_gave_up(self) -> bool:
+        """Whether the bus is ours and has ended by itself, with an error."""
+        return self.bus is not None and (self.bus.wait(0.0) or 0) > 0
+
     def start_supervisors(self) -> None:
         """Start the supervisors that are missing."""
         for number in range(CELLS):

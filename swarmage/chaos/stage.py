@@ -15,6 +15,8 @@ from swarmage.testing.fault_proxy import FaultProxy
 
 GRACE_SECONDS = 45.0
 """What a process that was asked to leave gets for it: a drone takes 30 s at most, and 5 more."""
+RESTART_SECONDS = 1.0
+"""After which a bus that has given up, as on a full disk, is started again, as a service manager does it."""
 
 
 class Stage:
@@ -34,6 +36,7 @@ class Stage:
         self.released = 0
         self._tasks = tasks
         self._due: list[tuple[float, Callable[[], object]]] = []
+        self._restarting = False
 
     def look(self) -> None:
         """Read what is new, and do what is due."""
@@ -43,6 +46,13 @@ class Stage:
         self._due = [each for each in self._due if each[0] > now]
         for _, act in sorted(due, key=lambda each: each[0]):
             act()
+        if self.cast.bus_gave_up and not self._restarting:
+            self._restarting = True
+            self.later(RESTART_SECONDS, self._restart)
+
+    def _restart(self) -> None:
+        self._restarting = False
+        self.cast.start_bus()
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something so many seconds from now."""
