@@ -29,6 +29,10 @@ class Progress(NamedTuple):
     text: str
 
 
+LATE_SECONDS = 30.0
+"""How long a result waits for responses that were sent before it: until a connection without a word counts as lost,
+and its messages come again, takes 10 s."""
+
 _NONE = Parts()
 """What all share of whose tasks nobody has responded: nothing changes it."""
 
@@ -85,16 +89,29 @@ class Heard:
                         case [int() | float() as done, int() | float() as total, str() as text]:
                             self.progress = Progress(done, total, text)
                 case "result" | "error":
-                    self._finish(self._early_end or body)
+                    if self._early_end is None or body.kind == "result":  # a copy may fail where another one did not
+                        self._finish(body)
             self._tell()
 
     def _finish(self, end: ReplyBody) -> None:
-        """Take in the end; one that parts have been sent before which have not come waits for them."""
+        """Take in the end; one that parts have been sent before which have not come waits for them, for a while."""
         if end.kind == "result" and not self._order.complete(end.place):
-            self._early_end = end
+            if self._early_end is None:
+                self._early_end = end
+                waiting = threading.Timer(LATE_SECONDS, self.end_without_the_rest)
+                waiting.daemon = True
+                waiting.start()
             return
         self._take(self._order.rest())
         self.end = end
+
+    def end_without_the_rest(self) -> None:
+        """Take in the end although parts are missing, as those that could not be read."""
+        with self.changed:
+            if self.end is None and self._early_end is not None:
+                self._take(self._order.rest())
+                self.end = self._early_end
+                self._tell()
 
     def abandon(self, error: SwarmageError) -> None:
         """Note that nothing will come any more."""

@@ -31,7 +31,7 @@ MOST_LEFT = 1000
 GAP = 5.0
 """Seconds within which work goes on, whatever has happened to a node."""
 FROZEN_GAP = 8.0
-"""The same for a node that has fallen silent: 2 to 4 s, and more where the machine does much else, such as all tests."""
+"""The same for a node that has fallen silent: 2 to 4 s, and more where the machine does much else."""
 RETURN_SECONDS = 60.0
 
 

@@ -92,6 +92,8 @@ def _rows(connection: sqlite3.Connection, problems: list[str]) -> Iterator[Row]:
         problem, rows = all_rows(pack, data, text, noted)
         problems += [problem] if problem else []
         yield from rows
+    for (number,) in connection.execute("SELECT id FROM settled WHERE id NOT IN (SELECT id FROM pack)"):
+        problems.append(f"it has noted something of pack {number}, which it does not hold")
 
 
 def _look_besides(connection: sqlite3.Connection, found: dict[str, Any], problems: list[str]) -> Ages:

@@ -6,11 +6,12 @@ import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
 
+from swarmage.broker.storage.checksum import salt_of
 from swarmage.broker.storage.pack import encode
 from swarmage.broker.storage.pack_row import PACKS, all_rows
 from swarmage.broker.storage.sqlite_damage import Damage
 from swarmage.broker.storage.sqlite_packs import insert, remove, row_of
-from swarmage.broker.storage.sqlite_row import COLUMNS, Row, as_message
+from swarmage.broker.storage.sqlite_row import COLUMNS, Row, as_message, fits
 
 MESSAGES_SCHEMA = """
 CREATE TABLE destination (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -66,17 +67,24 @@ def pack_messages(connection: sqlite3.Connection) -> None:
 
 
 def repack(connection: sqlite3.Connection) -> None:
-    """Make packs anew of what is left of those some messages of which are done; no bus may know of their places."""
+    """Make packs anew of what is left of those some messages of which are done; no bus may know of their places.
+
+    One that holds something damaged stays as it is: what is wrong there could be a number, or a priority.
+    """
+    salts = {number: salt_of(name) for number, name in connection.execute("SELECT id, name FROM destination")}
     numbers = [number for (number,) in connection.execute("SELECT id FROM settled").fetchall()]
     for number in numbers:
         *pack, text, noted, data = connection.execute(_PACK, (number,)).fetchone()
         problem, rows = all_rows(pack, data, text, noted)
         if problem:
             raise Damage(problem)
+        _, destination, priority, *_ = pack
+        if not all(row[2] == priority and fits(row, salts[destination]) for row in rows):
+            continue
         connection.execute("BEGIN IMMEDIATE")
         for table in ("settled", "pack"):
             remove(connection, table, [number])
-        _pack(connection, pack[1], rows)
+        _pack(connection, destination, rows)
         connection.execute("COMMIT")
 
 

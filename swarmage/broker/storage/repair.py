@@ -18,6 +18,7 @@ from swarmage.broker.storage.checksum import salt_of
 from swarmage.broker.storage.migration import sync
 from swarmage.broker.storage.notes import DURABLE, Notes
 from swarmage.broker.storage.packing import repack
+from swarmage.broker.storage.roots import note_roots, roots_of
 from swarmage.broker.storage.salvage import salvage
 from swarmage.broker.storage.sqlite_damage import FAILURES, cannot_open
 from swarmage.broker.storage.sqlite_file import alone, open_file
@@ -83,6 +84,8 @@ def _renew(path: Path, fresh: Path, saved: Saved) -> None:
     for suffix in ("-wal", "-shm"):  # whose frames would be taken for the new file's
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     fresh.replace(path)
+    roots_of(path).unlink(missing_ok=True)  # the next start notes those of the new one
+    roots_of(fresh).unlink(missing_ok=True)
     sync(path.parent)
 
 
@@ -173,6 +176,7 @@ def compact(path: Path) -> tuple[int, int]:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             before = path.stat().st_size
             connection.execute("VACUUM")
+            note_roots(connection, path)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except FAILURES as error:
         raise cannot_open(path, error) from error

@@ -14,7 +14,8 @@ from swarmage.broker.storage import sqlite_notes
 from swarmage.broker.storage.migration import OLDER_SCHEMAS
 from swarmage.broker.storage.notes import Noted
 from swarmage.broker.storage.pack_row import COLUMNS as PACK_COLUMNS
-from swarmage.broker.storage.pack_row import all_rows
+from swarmage.broker.storage.pack_row import all_rows, how_many_left
+from swarmage.broker.storage.roots import first_page
 from swarmage.broker.storage.sqlite_damage import FAILURES, as_damage, is_damage
 from swarmage.broker.storage.sqlite_file import MOST_STARTS, connect, definitions, expected_definitions, lock
 from swarmage.broker.storage.sqlite_row import COLUMNS, Row
@@ -76,13 +77,9 @@ def _attempt(path: Path, found: Found) -> bool:
 
 
 def _renew_first_page(path: Path) -> None:
-    """Put the page that says where the tables are over one that says nothing sensible: it is nearly always the same."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
-        empty.executescript(SCHEMA)
-        image = bytearray(empty.serialize())
-        page_size = empty.execute("PRAGMA page_size").fetchone()[0]
-    first = image[:page_size]
-    first[28:32] = (path.stat().st_size // page_size).to_bytes(4, "big")  # pages of the file
+    """Put a page that says where the tables are over one that says nothing sensible."""
+    first = bytearray(first_page(SCHEMA, path))
+    first[28:32] = (path.stat().st_size // len(first)).to_bytes(4, "big")  # pages of the file
     first[32:40] = bytes(8)  # nothing is known to be unused
     first[24:28] = first[92:96] = b"\0\0\0\1"  # which makes the number of pages valid
     with path.open("r+b") as file:
@@ -112,7 +109,7 @@ def _read_packs(connection: sqlite3.Connection, found: Found) -> None:
         _, text, noted = settled.get(number, (number, None, None))
         _, rows = all_rows(pack, _data(connection, number), text, noted)
         found.rows |= {(number, place): row for place, row in enumerate(rows)}
-        found.expected += max(1, len(rows))
+        found.expected += max(len(rows), how_many_left(pack, text, noted))
 
 
 def _data(connection: sqlite3.Connection, number: int) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from swarmage.broker.events import event
 from swarmage.broker.storage.migration import migrate
+from swarmage.broker.storage.roots import note_roots
 from swarmage.broker.storage.sqlite_damage import FAILURES, Damage, as_damage, in_use
 from swarmage.broker.storage.sqlite_rows import SCHEMA, VERSION
 from swarmage.broker.storage.wal import lost_commits
@@ -82,6 +83,7 @@ def open_file(path: Path, durability: str = "disk", connecting: Connect = connec
         for pragma in (*_SETTINGS, f"synchronous={SYNCHRONOUS[durability]}"):
             connection.execute(f"PRAGMA {pragma}")
         _bring_up_to_date(connection, path)
+        note_roots(connection, path)
     except BaseException as error:
         with contextlib.suppress(sqlite3.Error):
             connection.close()

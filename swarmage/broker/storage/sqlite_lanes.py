@@ -14,7 +14,7 @@ SELECT destination, priority, count(*), sum(messages), min(first), max(expires),
 FROM pack INDEXED BY packed GROUP BY destination, priority
 """  # noqa: S608
 _SETTLED = """
-SELECT settled.id, messages, counts, settled.sum, destination, priority
+SELECT settled.id, messages, counts, settled.sum, destination, priority, length(data)
 FROM settled LEFT JOIN pack ON pack.id = settled.id
 """
 _ALONE = "SELECT destination, priority, count(*), min(id) FROM message WHERE due = 0 GROUP BY destination, priority"
@@ -28,11 +28,13 @@ class Lanes:
         counts: how many messages.
         first: a number not higher than theirs.
         fading: destinations that hold messages with an expiry.
+        done_bytes: what messages that are done still take in packs of which others are not, about.
     """
 
     counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     first: dict[tuple[int, int], int] = field(default_factory=dict)
     fading: set[int] = field(default_factory=set)
+    done_bytes: int = 0
 
 
 def count_lanes(connection: sqlite3.Connection, held: int) -> Lanes:
@@ -56,10 +58,12 @@ def count_lanes(connection: sqlite3.Connection, held: int) -> Lanes:
         wrong += changed
     if wrong:
         raise Damage(f"{wrong} of its packs are not as they were written")
-    for number, messages, text, expected, destination, priority in connection.execute(_SETTLED):
+    for number, messages, text, expected, destination, priority, size in connection.execute(_SETTLED):
         if destination is None:
             raise Damage(f"it has noted something of pack {number}, which it does not hold")
-        lanes.counts[destination, priority] -= counts_of(number, messages, text, expected).count(DONE)
+        done = counts_of(number, messages, text, expected).count(DONE)
+        lanes.counts[destination, priority] -= done
+        lanes.done_bytes += size * done // messages
     alone = 0
     for destination, priority, count, first in connection.execute(_ALONE):
         lanes.counts[destination, priority] = count

@@ -84,15 +84,17 @@ def _unpack(page: Page, row: tuple[int, int, int], data: bytes, counts: list[int
     last, place = first - 1, -1
     for place, facts in enumerate(decode(data, size)):
         number, expires, start, head_size, body_size, expected, count, priority = facts
-        if counts is not None:
-            if counts[place] == DONE:
-                continue
-            count = counts[place] or count
         begin, length = behind + start, head_size + body_size
         content = data[begin : begin + length]
         head, body = content[:head_size], content[head_size:]
         found = crc32(content, (number + base + expires * EXPIRES) % PRIME)
-        if found != expected or len(content) != length or priority != page.priority:
+        sound = found == expected and len(content) == length and priority == page.priority
+        if counts is not None:
+            if counts[place] == DONE:
+                last = max(last, number) if sound else last + 1
+                continue
+            count = counts[place] or count
+        if not sound:
             last += 1  # its own number cannot be believed, and is not lower than this
             message: Message = damaged(last, name, page.priority, head, body)
         elif number <= last:

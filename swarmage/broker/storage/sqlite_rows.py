@@ -92,6 +92,7 @@ class Rows:
             backlog={(names[number], priority): count for (number, priority), count in lanes.counts.items()},
             first={(names[number], priority): first for (number, priority), first in lanes.first.items()},
             fading={names[number] for number in lanes.fading},
+            bytes=-lanes.done_bytes,
             noted=noted,
         )
 

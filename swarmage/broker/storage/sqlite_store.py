@@ -217,5 +217,5 @@ class SqliteStore:
         pages, free, size = (
             connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
-        loaded.bytes = (pages - free) * size
+        loaded.bytes = max(0, loaded.bytes + (pages - free) * size)
         return loaded

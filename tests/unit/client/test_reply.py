@@ -126,6 +126,20 @@ def test_a_result_that_waits_for_responses_is_not_undone_by_an_error_of_a_copy(r
     assert reply.result(0) == "end"
 
 
+def test_a_result_whose_responses_do_not_come_ends_with_the_next_attempt_or_without_them(reply: Reply[Any]) -> None:
+    first = ReplyBody(id="1", kind="result", value="first", place=("", 2))
+    reply.heard.deliver(first)
+    reply.heard.deliver(numbered(2))
+    reply.heard.end_without_the_rest()
+    assert reply.result(0) == "first"
+    assert reply.responses == [2]
+    other: Reply[Any] = Reply("1", "a")
+    other.heard.deliver(first)
+    other.heard.deliver(numbered(1))
+    other.heard.deliver(ReplyBody(id="1", kind="result", attempt=2, value="second", place=("", 1)))
+    assert other.result(0) == "second"
+
+
 @pytest.mark.parametrize("copy", [result(2), ERROR, part(9)], ids=["result", "error", "part"])
 def test_after_the_end_copies_are_ignored(reply: Reply[Any], copy: ReplyBody) -> None:
     reply.heard.deliver(result(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
+import struct
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from swarmage.broker.queues.message import Damaged, Message
 from swarmage.broker.storage import sqlite_packs
 from swarmage.broker.storage.file_report import report
 from swarmage.broker.storage.notes import DurableRow, Notes
-from swarmage.broker.storage.pack import MOST, MOST_BYTES
+from swarmage.broker.storage.pack import COUNT_BYTES, FACTS_BYTES, MOST, MOST_BYTES
 from swarmage.broker.storage.repair import compact, repair
 from swarmage.broker.storage.sqlite_file import open_file
 from swarmage.broker.storage.sqlite_rows import Rows
@@ -180,3 +181,76 @@ def test_a_file_of_format_3_is_packed_and_kept_as_it_was(tmp_path: Path, operati
         assert opened.loaded.backlog["/queue/a", 9] == 1
     assert (tmp_path / "bus.db.v3").exists()
     assert max(ask(tmp_path, "SELECT messages FROM pack")) == (125,)
+
+
+def test_what_is_done_in_packs_counts_no_more_after_a_restart(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    empty = opened.loaded.bytes
+    for start in range(1, 1_001, 100):
+        some = [message(number, body=b"x" * 1_000) for number in range(start, start + 100)]
+        opened.write(batch(some))
+        opened.write(batch(deletes=some[1:]))
+    opened.store.close()
+    again = Opened(tmp_path)
+    assert again.loaded.bytes - empty < 100_000 < (tmp_path / "bus.db").stat().st_size
+    again.store.close()
+
+
+def spoil_facts(folder: Path, place: int, offset: int) -> None:
+    """Change a byte of the facts of a message in the only pack of a file."""
+    with contextlib.closing(sqlite3.connect(folder / "bus.db")) as connection:
+        data = bytearray(connection.execute("SELECT data FROM pack").fetchone()[0])
+        data[COUNT_BYTES + place * FACTS_BYTES + offset] ^= 1
+        connection.execute("UPDATE pack SET data = ?", (bytes(data),))
+        connection.commit()
+
+
+def test_a_damaged_message_behind_done_ones_is_not_passed_over(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    made = [message(number) for number in range(1, 101)]
+    opened.write(batch(made))
+    opened.write(batch(deletes=made[:60]))
+    opened.store.close()
+    spoil_facts(tmp_path, 60, 30)  # its checksum
+    with contextlib.closing(open_file(tmp_path / "bus.db")) as connection:
+        rows = Rows(connection)
+        rows.load()
+        page = rows.reading(Page("/queue/a", 4, 60, 100, 1 << 20))(connection)
+    assert [type(each) is Damaged for each in page] == [True] + [False] * 39
+
+
+@pytest.mark.parametrize(("place", "offset"), [(1, 36), (99, 1)], ids=["priority", "number"])
+def test_compacting_leaves_a_pack_alone_that_holds_something_damaged(tmp_path: Path, place: int, offset: int) -> None:
+    opened = Opened(tmp_path)
+    made = [message(number, body=b"%d" % number) for number in range(1, 101)]
+    opened.write(batch(made))
+    opened.write(batch(deletes=made[:1]))
+    opened.store.close()
+    spoil_facts(tmp_path, place, offset)
+    compact(tmp_path / "bus.db")
+    found = read_all(tmp_path / "bus.db")
+    assert (len(found.bodies), found.damaged) == (98, 1)
+
+
+def test_a_repair_counts_what_is_gone_without_a_trace(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(number, body=b"<%d>" % number * 40) for number in range(1, 126)]))
+    opened.store.close()
+    data = bytearray((tmp_path / "bus.db").read_bytes())
+    at = data.index(struct.pack("<qq", 110, 0)) // 4_096 * 4_096
+    data[at : at + 4_096] = bytes(4_096)  # a page with facts
+    (tmp_path / "bus.db").write_bytes(data)
+    saved = repair(tmp_path / "bus.db")
+    assert saved.lost > 0
+    assert saved.saved + saved.damaged + saved.lost == 125
+
+
+def test_notes_of_a_pack_that_is_not_there_are_told(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(1), message(2)]))
+    opened.store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
+        connection.execute("INSERT INTO settled VALUES (77, '[-1]', 0)")
+        connection.commit()
+    found = report(tmp_path / "bus.db")
+    assert found["problems"] == ["it has noted something of pack 77, which it does not hold"]
