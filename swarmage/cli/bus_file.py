@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from swarmage.broker.storage.file_report import report
+from swarmage.broker.storage.pack import MOST
 from swarmage.broker.storage.repair import compact, repair
 from swarmage.broker.storage.sqlite_damage import repair_command
 from swarmage.broker.storage.sqlite_file import FILE_NAME
@@ -34,12 +35,14 @@ def run(operation: str, folder: Path, *, json_wanted: bool) -> int:
             "damaged": saved.damaged,
             "durable_subscriptions": saved.durables,
             "lost": saved.lost,
+            "lost_packs": saved.lost_packs,
             "lost_commits": saved.lost_commits,
         }
         text = (
             f"saved {saved.saved} messages and {saved.durables} durable subscriptions to {path}\n"
             f"damaged: {saved.damaged}, now in /queue/DLQ.damaged\n"
-            f"lost: {saved.lost} messages, and {saved.lost_commits} commits of the log\n"
+            f"lost: {saved.lost} messages, {saved.lost_packs} rows of up to {MOST} messages each,"
+            f" and {saved.lost_commits} commits of the log\n"
             f"as it was: {saved.kept}"
         )
     else:

@@ -44,6 +44,7 @@ class Saved:
         damaged: messages that are not; they are in ``/queue/DLQ.damaged``.
         durables: durable subscriptions.
         lost: messages that the file names and does not hold any more, as far as it can be told.
+        lost_packs: rows of up to 125 messages of which it is not known how many they held.
         lost_commits: commits in the log that cannot be read.
     """
 
@@ -52,6 +53,7 @@ class Saved:
     damaged: int = 0
     durables: int = 0
     lost: int = 0
+    lost_packs: int = 0
     lost_commits: int = 0
 
 
@@ -119,6 +121,7 @@ def _fill(connection: sqlite3.Connection, path: Path, saved: Saved) -> None:
             kept.append(message)
     saved.saved, saved.damaged, saved.durables = len(kept), len(aside), len(durables)
     saved.lost = max(0, found.expected - saved.saved - saved.damaged)
+    saved.lost_packs = found.lost_packs
     # The number of a damaged one cannot be believed either: a bus may never come to it, or have none left behind it.
     highest = max((message.id for message in kept), default=0)
     kept += [set_aside_copy(message, number) for number, message in enumerate(aside, highest + 1)]

@@ -37,6 +37,7 @@ class Found:
         names: destinations by their numbers.
         rows: messages, whether or not their checksums fit.
         expected: how many there were, as far as it can be told.
+        lost_packs: packs that are named and cannot be read at all; each held up to `pack.MOST` messages.
         noted: what there is besides messages.
         runs: how often the bus was started on the file.
     """
@@ -44,6 +45,7 @@ class Found:
     names: dict[int, str] = field(default_factory=dict)
     rows: dict[Key, Row] = field(default_factory=dict)
     expected: int = 0
+    lost_packs: int = 0
     noted: Noted = field(default_factory=Noted)
     runs: int = 0
 
@@ -104,7 +106,7 @@ def _read(connection: sqlite3.Connection, found: Found) -> None:
 def _read_packs(connection: sqlite3.Connection, found: Found) -> None:
     settled, _ = _table(connection, "settled", "id, counts, sum")
     packs, named = _table(connection, "pack", PACK_COLUMNS)
-    found.expected += len(named - packs.keys())  # one message at least was in each of those
+    found.lost_packs = len(named - packs.keys())
     for number, pack in packs.items():
         _, text, noted = settled.get(number, (number, None, None))
         _, rows = all_rows(pack, _data(connection, number), text, noted)

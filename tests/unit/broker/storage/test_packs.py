@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import sqlite3
 import struct
@@ -16,6 +17,7 @@ from swarmage.broker.storage.file_report import report
 from swarmage.broker.storage.notes import DurableRow, Notes
 from swarmage.broker.storage.pack import COUNT_BYTES, FACTS_BYTES, MOST, MOST_BYTES
 from swarmage.broker.storage.repair import compact, repair
+from swarmage.broker.storage.roots import roots_of
 from swarmage.broker.storage.sqlite_file import open_file
 from swarmage.broker.storage.sqlite_rows import Rows
 from swarmage.broker.storage.store import Page
@@ -254,3 +256,16 @@ def test_notes_of_a_pack_that_is_not_there_are_told(tmp_path: Path) -> None:
         connection.commit()
     found = report(tmp_path / "bus.db")
     assert found["problems"] == ["it has noted something of pack 77, which it does not hold"]
+
+
+def test_packs_whose_beginning_is_lost_are_counted(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.write(batch([message(number, body=b"x" * 1_000) for number in range(1, 501)]))
+    opened.store.close()
+    path = tmp_path / "bus.db"
+    root = json.loads(roots_of(path).read_text())["pack"]
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * 4_096 : root * 4_096] = bytes(4_096)
+    path.write_bytes(data)
+    saved = repair(path)
+    assert (saved.saved, saved.lost, saved.lost_packs) == (0, 0, 4)
