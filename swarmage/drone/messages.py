@@ -64,6 +64,16 @@ class Suspect(NamedTuple):
     run: Run
 
 
+class Heard(NamedTuple):
+    """To the drone: all that it was told before its suspect was asked for has been heard.
+
+    Attributes:
+        run: the suspect.
+    """
+
+    run: Run
+
+
 class Flush(NamedTuple):
     """To the drone: finished runs are waiting to be finalized."""
 

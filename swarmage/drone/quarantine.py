@@ -15,7 +15,7 @@ from collections.abc import Callable
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Suspected
+from swarmage.drone.messages import Heard, Letter, Suspect, Suspected
 from swarmage.drone.run import Run
 from swarmage.drone.subscribing import Subscribing
 from swarmage.errors import BusError
@@ -65,9 +65,17 @@ class Quarantine:
         self._tell = tell
         self._send_again = send_again
         self._run: Run | None = None
-        self._begun = False
+        self._begun = self._asked = self._heard = False
         self._since = self._arrived = 0.0
         self._sent_away = 0
+
+    def hear(self, message: Suspect | Heard) -> None:
+        """Take in what the drone was told."""
+        if isinstance(message, Suspect):
+            self.admit(message.run)
+        elif message.run is self._run:
+            self._heard = True
+            self.look()
 
     def admit(self, run: Run) -> None:
         """Take a suspect in, if there is none yet and its class is taken; else it goes back for others or later."""
@@ -77,7 +85,8 @@ class Quarantine:
         if self._run is not None or paused or not self._mailbox.accepting:
             self._give_back(run)
             return
-        self._run, self._begun, self._since = run, False, self._clock.monotonic()
+        self._run, self._since = run, self._clock.monotonic()
+        self._begun = self._asked = self._heard = False
         self._sent_away = 0
         self._subscribing.spared = run
         for task_class in self._subscribing.task_classes:
@@ -98,22 +107,34 @@ class Quarantine:
             self._begin(run)
 
     def _holds_nothing_else(self, connection: Connection) -> bool:
-        """Return when the bus has taken in what was given back: a crash would count for it otherwise."""
+        """Say whether the bus has taken in what was given back: a crash would count for it otherwise.
+
+        What was on its way has come with a first receipt, as letters behind which `Heard` comes; when that is heard,
+        all of it has gone back, by a second receipt.
+        """
         if not self._bus.dialect.gives_back:  # tasks that wait beside it do no harm, suspects would count a crash
             return self._clock.monotonic() - self._arrived > QUIET and self._bus.steps.wait(0)
+        if self._asked and not self._heard:
+            return False
+        if not self._is_up_to_date(connection):
+            return False
+        if not self._asked and self._run is not None:
+            self._asked = True
+            self._mailbox.put(Letter(Heard(self._run)))
+        return self._heard
+
+    def _is_up_to_date(self, connection: Connection) -> bool:
+        """Wait until the bus has taken in all that was written, and we all that it had written then."""
         try:
-            for _ in range(2):  # what was on its way has come with the first receipt, and has gone back by the second
-                number, receipt = connection.receipts.expect()
-                begin = frames.encode("BEGIN", {"transaction": f"quarantine-{number}"})
-                connection.write(
-                    begin, frames.encode("ABORT", {"transaction": f"quarantine-{number}", "receipt": number})
-                )
-                if not receipt.wait(RECEIPT_TIMEOUT):
-                    connection.receipts.forget(number)
-                    return False
-        except BusError:
-            return False  # lost, of which the drone is told, too
-        return True
+            number, receipt = connection.receipts.expect()
+            begin = frames.encode("BEGIN", {"transaction": f"quarantine-{number}"})
+            connection.write(begin, frames.encode("ABORT", {"transaction": f"quarantine-{number}", "receipt": number}))
+            if receipt.wait(RECEIPT_TIMEOUT):
+                return True
+            connection.receipts.forget(number)
+        except BusError as error:
+            logger.debug("the suspect waits: %s", error)  # lost, of which the drone is told, too
+        return False
 
     def _begin(self, run: Run) -> None:
         name = f"{run.task.task_class} {run.task.id}"

@@ -6,7 +6,7 @@ import pytest
 
 from swarmage.abilities import Ability
 from swarmage.bus.dialects.rabbitmq import RabbitMQDialect
-from swarmage.drone.messages import Suspected
+from swarmage.drone.messages import Heard, Letter, Suspect, Suspected
 from swarmage.drone.quarantine import PATIENCE, QUIET, Quarantine
 from swarmage.drone.run import Run, Tree
 from swarmage.drone.standing import Standing
@@ -67,7 +67,22 @@ class Ward:
     def finish(self, run: Run) -> None:
         self.cell.mailbox.finish(run, Succeeded(None))
         self.cell.finalizer.finalize(self.cell.mailbox.drain_finished())
+        self.look()
+
+    def admit(self, run: Run) -> None:
+        self.quarantine.hear(Suspect(run))
+        self.listen()
+
+    def look(self) -> None:
         self.quarantine.look()
+        self.listen()
+
+    def listen(self) -> None:
+        """Hear what the quarantine has told its drone, behind what the drone was told before."""
+        while not self.cell.mailbox._control.empty():
+            message = self.cell.mailbox.get().message
+            if isinstance(message, Suspect | Heard):
+                self.quarantine.hear(message)
 
     def given_back(self) -> list[str]:
         return [frame.headers["id"] for frame in self.connection.frames() if frame.command == "NACK"]
@@ -79,7 +94,7 @@ def ward() -> Ward:
 
 
 def test_a_suspect_is_begun_at_once_where_nothing_else_runs(ward: Ward) -> None:
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     commands = ward.connection.commands()
     assert commands[:4] == ["UNSUBSCRIBE"] * 2 + ["BEGIN", "ABORT"]
     assert ward.told == ["a s"]
@@ -88,9 +103,9 @@ def test_a_suspect_is_begun_at_once_where_nothing_else_runs(ward: Ward) -> None:
 
 def test_what_waits_and_other_suspects_go_back_before_it_is_begun(ward: Ward) -> None:
     ward.cell.mailbox.put_runs([ward.run("waiting", "b"), ward.run("too", "b")])
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     assert ward.given_back() == ["waiting", "too"]
-    ward.quarantine.admit(ward.run("other"))
+    ward.admit(ward.run("other"))
     assert ward.given_back() == ["other"]
     assert [ward.taken(), ward.taken()] == ["s", None]
 
@@ -99,8 +114,8 @@ def test_it_waits_for_what_runs_and_nothing_is_taken_meanwhile(ward: Ward) -> No
     running = ward.run("running", "b")
     ward.cell.mailbox.put_runs([running])
     assert ward.taken() == "running"
-    ward.quarantine.admit(ward.run("s"))
-    ward.quarantine.look()
+    ward.admit(ward.run("s"))
+    ward.look()
     assert ward.taken() is None
     ward.finish(running)
     assert ward.taken() == "s"
@@ -109,30 +124,40 @@ def test_it_waits_for_what_runs_and_nothing_is_taken_meanwhile(ward: Ward) -> No
 def test_it_waits_only_so_long(ward: Ward) -> None:
     ward.cell.mailbox.put_runs([ward.run("running", "b")])
     assert ward.taken() == "running"
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     ward.cell.clock.advance(PATIENCE)
-    ward.quarantine.look()
+    ward.look()
     assert ward.taken() is None
     ward.cell.clock.advance(0.1)
-    ward.quarantine.look()
+    ward.look()
     assert ward.taken() == "s"
 
 
 def test_it_is_not_begun_before_the_bus_has_confirmed_what_was_given_back(ward: Ward) -> None:
     ward.connection.confirms = False
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     assert ward.taken() is None
     ward.connection.confirms = True
-    ward.quarantine.look()
+    ward.look()
+    assert ward.taken() == "s"
+
+
+def test_suspects_that_the_drone_has_not_heard_of_yet_go_back_before_it_is_begun(ward: Ward) -> None:
+    for name in ("second", "third"):
+        ward.cell.mailbox.put(Letter(Suspect(ward.run(name))))  # which came together with the first one
+    ward.quarantine.hear(Suspect(ward.run("s")))
+    assert (ward.taken(), ward.given_back()) == (None, [])
+    ward.listen()
+    assert ward.given_back() == ["second", "third"]
     assert ward.taken() == "s"
 
 
 def test_when_it_has_ended_others_are_taken_again(ward: Ward) -> None:
     suspect = ward.run("s")
-    ward.quarantine.admit(suspect)
+    ward.admit(suspect)
     assert ward.taken() == "s"
     ward.connection.frames()
-    ward.quarantine.look()
+    ward.look()
     assert ward.connection.commands() == []
     ward.finish(suspect)
     assert ward.connection.commands() == ["ACK", "SUBSCRIBE", "SUBSCRIBE"]
@@ -143,7 +168,7 @@ def test_a_suspect_whose_connection_is_lost_before_it_was_begun_is_forgotten(war
     ward.cell.mailbox.put_runs([ward.run("running", "b")])
     ward.taken()
     suspect = ward.run("s")
-    ward.quarantine.admit(suspect)
+    ward.admit(suspect)
     ward.connection.frames()
     ward.quarantine.forget(suspect.tree.delivery.connection)
     [subscribe] = ward.connection.frames()  # the worker for the other class is still busy
@@ -154,7 +179,7 @@ def test_a_suspect_whose_connection_is_lost_before_it_was_begun_is_forgotten(war
 def test_a_drone_that_stops_gives_it_back(ward: Ward) -> None:
     ward.cell.mailbox.put_runs([ward.run("running", "b")])
     ward.taken()
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     ward.quarantine.close()
     assert ward.given_back() == ["s"]
 
@@ -171,7 +196,7 @@ def test_a_task_becomes_a_suspect_by_a_copy_ahead_of_its_equals(ward: Ward) -> N
 
 
 def test_a_suspect_is_not_given_back_with_what_else_is_not_taken(ward: Ward) -> None:
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     ward.cell.mailbox.put_runs([ward.run("on its way", "b")])
     ward.connection.frames()
     ward.subscribing.tick()
@@ -182,17 +207,17 @@ def test_a_suspect_is_not_given_back_with_what_else_is_not_taken(ward: Ward) -> 
 def test_a_suspect_of_a_class_that_is_not_taken_goes_back(ward: Ward) -> None:
     ward.subscribing.pause("a", "ordered")
     ward.connection.frames()
-    ward.quarantine.admit(ward.run("s"))
+    ward.admit(ward.run("s"))
     assert ward.given_back() == ["s"]
     assert ward.told == []
 
 
 def test_a_suspect_that_is_cancelled_before_a_worker_took_it_lets_others_in_again(ward: Ward) -> None:
     suspect = ward.run("s")
-    ward.quarantine.admit(suspect)
+    ward.admit(suspect)
     assert ward.cell.mailbox.remove_waiting("a", lambda run: run is suspect) == [suspect]
     ward.connection.frames()
-    ward.quarantine.look()
+    ward.look()
     assert ward.connection.commands() == ["SUBSCRIBE", "SUBSCRIBE"]
     assert ward.told == ["a s", ""]
 
