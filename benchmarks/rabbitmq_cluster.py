@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from benchmarks.rabbitmq import Mapper, RabbitMQ
+from benchmarks.erlang import Mapper
+from benchmarks.rabbitmq import RabbitMQ
 from swarmage.bench.raw_socket import RawSocket
 
 

@@ -9,9 +9,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from benchmarks.chaos.buses import place
+from benchmarks.chaos.ledger import Ledger
 from benchmarks.chaos.peers import SQLITE, Peer
 from benchmarks.chaos.plan import Outcome, Plan
 from benchmarks.rabbitmq import RabbitMQ
@@ -26,22 +26,6 @@ SETTLE_SECONDS = 3.0
 when it is killed within a second after the queue was declared, and that is nobody's fault here."""
 
 
-class Line(NamedTuple):
-    """One line of what the programs write down.
-
-    Attributes:
-        time: when.
-        what: attempted, confirmed, begun or done.
-        number: of the task; 0 is the one with which all is warmed up.
-        pid: of the process.
-    """
-
-    time: float
-    what: str
-    number: int
-    pid: int
-
-
 class Trial:
     """One peer on a bus of its own, in a folder of its own."""
 
@@ -50,6 +34,7 @@ class Trial:
         self._interpreter = interpreter
         self._folder = folder
         self._plan = plan
+        self._ledger = Ledger(folder / "ledger")
         self._place = place(peer.bus, folder / "bus")
         self._worker: subprocess.Popen[bytes] | None = None
         self._inserting: subprocess.Popen[bytes] | None = None
@@ -89,7 +74,7 @@ class Trial:
         """Kill the process below that began a task last: not all of them perform."""
         assert self._worker is not None
         below = {self._worker.pid, *descendants(self._worker.pid)}
-        performing = [line.pid for line in self._lines() if line.what == "begun" and line.pid in below]
+        performing = [line.pid for line in self._ledger.lines() if line.what == "begun" and line.pid in below]
         if performing:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(performing[-1], signal.SIGKILL)
@@ -158,34 +143,24 @@ class Trial:
             "PYTHONDONTWRITEBYTECODE": "1",
             "CHAOS_URL": self._place.url,
             "CHAOS_LATE": "1" if self._peer.late else "",
-            "CHAOS_LEDGER": str(self._folder / "ledger"),
+            "CHAOS_LEDGER": str(self._ledger.path),
             "CHAOS_SECONDS": str(self._plan.seconds),
         }
-
-    def _lines(self) -> list[Line]:
-        ledger = self._folder / "ledger"
-        if not ledger.exists():
-            return []
-        rows = (line.split() for line in ledger.read_text().splitlines())
-        return [Line(float(when), what, int(number), int(pid)) for when, what, number, pid in rows]
-
-    def _numbers(self, what: str) -> list[int]:
-        return [line.number for line in self._lines() if line.what == what]
 
     def _wait_for(self, done: int) -> None:
         """Wait until so many are done, or nothing is done any more."""
         deadline = time.monotonic() + self._plan.drain
         before = -1
-        while (now := len(set(self._numbers("done")))) < done and time.monotonic() < deadline:
+        while (now := len(set(self._ledger.numbers("done")))) < done and time.monotonic() < deadline:
             if now != before:
                 before, deadline = now, time.monotonic() + self._plan.drain
             self._keep_worker()
             time.sleep(0.05)
 
     def _drain(self) -> None:
-        confirmed = set(self._numbers("confirmed"))
+        confirmed = set(self._ledger.numbers("confirmed"))
         deadline, before = time.monotonic() + self._plan.drain, -1
-        while not confirmed <= (done := set(self._numbers("done"))) and time.monotonic() < deadline:
+        while not confirmed <= (done := set(self._ledger.numbers("done"))) and time.monotonic() < deadline:
             if len(done) != before:
                 before, deadline = len(done), time.monotonic() + self._plan.drain
             self._keep_worker()
@@ -194,7 +169,7 @@ class Trial:
 
     def _count_left(self) -> int:
         """Return what its bus still has, once nobody takes from it."""
-        if set(self._numbers("confirmed")) <= set(self._numbers("done")):
+        if set(self._ledger.numbers("confirmed")) <= set(self._ledger.numbers("done")):
             return 0
         self._kill_worker()
         if isinstance(self._place.bus, RabbitMQ):  # which tells itself, and better than a queue that is declared again
@@ -212,7 +187,7 @@ class Trial:
         return int(done.stdout.split()[-1])
 
     def _count(self, fault: str, left: int) -> Outcome:
-        lines = self._lines()
+        lines = self._ledger.lines()
         confirmed = {line.number for line in lines if line.what == "confirmed"}
         done = [line.number for line in lines if line.what == "done"]
         missing = len(confirmed.difference(done))

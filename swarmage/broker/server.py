@@ -173,13 +173,15 @@ class BusServer:
         for session in list(self._hub.sessions.values()):
             session.close()
         self._hub.turn()
-        for connection in list(self._reception.connections):
-            connection.close()
         deadline = self._loop.time() + LINGER_SECONDS
-        while (
-            self._reception.connections and self._loop.time() < deadline
-        ):  # the last receipts may still be on their way
+        await asyncio.sleep(0)  # for those that were accepted just before
+        while self._reception.connections and self._loop.time() < deadline:
+            for connection in list(self._reception.connections):
+                connection.close()  # when the last receipts are on their way
             await asyncio.sleep(0.01)
+        for connection in list(self._reception.connections):
+            connection.abort()  # who has not read them by now is not waited for
+        await asyncio.sleep(0)
         self._store.close()
         self._hashers.shutdown(wait=False, cancel_futures=True)
 

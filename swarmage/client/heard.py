@@ -60,6 +60,7 @@ class Heard:
         self.lost: SwarmageError | None = None
         self._order = _NONE
         self._early_end: ReplyBody | None = None  # a bus that has not noticed a lost connection sends some parts there
+        self._patience: threading.Timer | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -98,10 +99,12 @@ class Heard:
         if end.kind == "result" and not self._order.complete(end.place):
             if self._early_end is None:
                 self._early_end = end
-                waiting = threading.Timer(LATE_SECONDS, self.end_without_the_rest)
-                waiting.daemon = True
-                waiting.start()
+                self._patience = threading.Timer(LATE_SECONDS, self.end_without_the_rest)
+                self._patience.daemon = True
+                self._patience.start()
             return
+        if self._patience is not None:
+            self._patience.cancel()
         self._take(self._order.rest())
         self.end = end
 

@@ -22,7 +22,7 @@ from swarmage.drone.control import Control
 from swarmage.drone.crew import Crew
 from swarmage.drone.finalize import Finalizer
 from swarmage.drone.local_queue import Mailbox
-from swarmage.drone.messages import DrainAsked, Flush, Heard, Lost, Ordered, RollCall, Suspect, Suspected, Tick, Unread
+from swarmage.drone.messages import DrainAsked, Echo, Flush, Lost, Ordered, RollCall, Suspect, Suspected, Tick, Unread
 from swarmage.drone.presence import Presence
 from swarmage.drone.quarantine import Quarantine
 from swarmage.drone.run import Run
@@ -157,7 +157,7 @@ class Drone(pykka.ThreadingActor):
                 self._finalizer.bury(message)
             case Suspected():
                 self._finalizer.suspect(message)
-            case Suspect() | Heard():
+            case Suspect() | Echo():
                 self._quarantine.hear(message)
             case RollCall(reply_to):
                 self._presence.answer(reply_to, self._crew.workers, self._subscribing.paused)

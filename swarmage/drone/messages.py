@@ -64,7 +64,7 @@ class Suspect(NamedTuple):
     run: Run
 
 
-class Heard(NamedTuple):
+class Echo(NamedTuple):
     """To the drone: all that it was told before its suspect was asked for has been heard.
 
     Attributes:

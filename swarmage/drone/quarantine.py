@@ -15,7 +15,7 @@ from collections.abc import Callable
 from swarmage.bus import frames
 from swarmage.bus.connection import Connection
 from swarmage.drone.cell import Cell
-from swarmage.drone.messages import Heard, Letter, Suspect, Suspected
+from swarmage.drone.messages import Echo, Letter, Suspect, Suspected
 from swarmage.drone.run import Run
 from swarmage.drone.subscribing import Subscribing
 from swarmage.errors import BusError
@@ -69,7 +69,7 @@ class Quarantine:
         self._since = self._arrived = 0.0
         self._sent_away = 0
 
-    def hear(self, message: Suspect | Heard) -> None:
+    def hear(self, message: Suspect | Echo) -> None:
         """Take in what the drone was told."""
         if isinstance(message, Suspect):
             self.admit(message.run)
@@ -103,24 +103,22 @@ class Quarantine:
                 self._leave()
             return
         late = self._clock.monotonic() - self._since > PATIENCE
-        if (self._mailbox.open_trees == 0 or late) and self._holds_nothing_else(run.tree.delivery.connection):
+        if (self._mailbox.open_trees == 0 or late) and self._holds_nothing_else(run):
             self._begin(run)
 
-    def _holds_nothing_else(self, connection: Connection) -> bool:
+    def _holds_nothing_else(self, run: Run) -> bool:
         """Say whether the bus has taken in what was given back: a crash would count for it otherwise.
 
-        What was on its way has come with a first receipt, as letters behind which `Heard` comes; when that is heard,
+        What was on its way has come with a first receipt, as letters behind which `Echo` comes; when that is heard,
         all of it has gone back, by a second receipt.
         """
         if not self._bus.dialect.gives_back:  # tasks that wait beside it do no harm, suspects would count a crash
             return self._clock.monotonic() - self._arrived > QUIET and self._bus.steps.wait(0)
-        if self._asked and not self._heard:
+        if (self._asked and not self._heard) or not self._is_up_to_date(run.tree.delivery.connection):
             return False
-        if not self._is_up_to_date(connection):
-            return False
-        if not self._asked and self._run is not None:
+        if not self._asked:
             self._asked = True
-            self._mailbox.put(Letter(Heard(self._run)))
+            self._mailbox.put(Letter(Echo(run)))
         return self._heard
 
     def _is_up_to_date(self, connection: Connection) -> bool:

@@ -22,7 +22,9 @@ from .seeds import SEED
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
-    if report.failed:
+    if not report.failed:
+        report.sections.clear()  # nobody reads them, and some hold what cannot be sent between processes
+    else:
         report.sections.append(("seed", f"replay random tests with SWARMAGE_SEED={SEED}"))
     return report
 

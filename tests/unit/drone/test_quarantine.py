@@ -6,7 +6,7 @@ import pytest
 
 from swarmage.abilities import Ability
 from swarmage.bus.dialects.rabbitmq import RabbitMQDialect
-from swarmage.drone.messages import Heard, Letter, Suspect, Suspected
+from swarmage.drone.messages import Echo, Letter, Suspect, Suspected
 from swarmage.drone.quarantine import PATIENCE, QUIET, Quarantine
 from swarmage.drone.run import Run, Tree
 from swarmage.drone.standing import Standing
@@ -81,7 +81,7 @@ class Ward:
         """Hear what the quarantine has told its drone, behind what the drone was told before."""
         while not self.cell.mailbox._control.empty():
             message = self.cell.mailbox.get().message
-            if isinstance(message, Suspect | Heard):
+            if isinstance(message, Suspect | Echo):
                 self.quarantine.hear(message)
 
     def given_back(self) -> list[str]:
