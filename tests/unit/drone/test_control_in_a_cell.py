@@ -168,7 +168,8 @@ def test_a_task_that_waits_outside_of_python_ends_at_its_checkpoint(start: Start
     reply = client.insert("check")
     assert events.get(timeout=SECONDS) == "check"
     client.cancel(reply.id)
-    eventually(lambda: client.status()["cancelled"])
+    client.pause("add")  # behind it, and a drone tells of this
+    eventually(lambda: client.status()["drones"][0]["paused"] == {"add": ["ordered"]})
     gate.set()
     assert is_cancelled(reply)
     assert events.empty()
