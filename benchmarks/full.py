@@ -28,7 +28,13 @@ SAMPLES = ROOT / "docs" / "benchmarks" / "full.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 MARKED = "full"
 PLANS = (
-    Plan(questions=("startup", "latency", "work"), rounds=3, rates=(100, 500, 1000, 2000, 4000), seconds=2.0),
+    Plan(
+        questions=("startup", "latency", "work"),
+        rounds=3,
+        rates=(100, 500, 1000, 2000, 4000),
+        seconds=2.0,
+        timed_tasks=2000,
+    ),
     Plan(questions=("throughput",), rounds=5, tasks=20_000, sizes=(100, 1024, 65_536), drones=(1, 2)),
     Plan(questions=("memory",), rounds=1, tasks=1_000_000),
     Plan(questions=(BACKLOG,), rounds=1, backlogs=(1000, 10_000, 100_000, 1_000_000)),

@@ -133,7 +133,8 @@ class RabbitMQ(Broker):
         super().start()
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of RabbitMQ and Erlang."""
+        """Return the versions of RabbitMQ and Erlang; the node need not run."""
+        self._mapper.start()  # without which no Erlang of this environment answers
         erlang = 'io:format("OTP ~s, ERTS ~s", [erlang:system_info(K) || K <- [otp_release, version]]), halt().'
         return {
             "RabbitMQ": self._run(str(self._sbin / "rabbitmqctl"), "version"),

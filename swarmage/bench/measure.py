@@ -50,7 +50,7 @@ class Plan:
     drones: Sequence[int] = (1,)
     rates: Sequence[int] = (100, 1000)
     seconds: float = 1.0
-    timed_tasks: int = 400
+    timed_tasks: int = 1000
     backlogs: Sequence[int] = ()
 
     @property

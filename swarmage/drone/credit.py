@@ -1,33 +1,64 @@
 """How many unacknowledged tasks of one class a drone may hold.
 
-By default what its workers can perform at once, so that no task waits behind a busy worker while another drone is idle.
-Where tasks prove short, that is far too little: a worker would wait for the bus after each. Prefetch is fixed by
-SUBSCRIBE, so credit grows by a second subscription to the same queue, and shrinks by dropping it.
+At first what its workers can perform at once, so that no task waits behind a busy worker while another drone is idle.
+But then a worker waits for the bus after each task, and where tasks prove short that is long. So the shorter they are
+the more are taken ahead of the workers, about as many as are performed in some 50 ms: what does not move for 100 ms is
+given back (`sharing`). Prefetch is fixed by SUBSCRIBE, so credit grows by further subscriptions to the same queue, and
+shrinks by dropping them.
 """
 
 from __future__ import annotations
 
-EXTRA = 1000
+from typing import NamedTuple
+
+MOST = 1000
 """Tasks: about 20 ms of no-op tasks. Fewer are performed before the bus's next burst arrives, more only take memory."""
-
-SHORT = 0.002
-"""Seconds: below it the way to the bus and back costs more than the task."""
-
-LONG = 0.010
-"""Seconds: above it the extra tasks would keep a worker busy for seconds, and another drone's workers idle."""
 
 ENOUGH = 32
 """Runs to look at before a judgement."""
 
 
+class Extra(NamedTuple):
+    """Credit beyond what the workers can perform at once.
+
+    Attributes:
+        ahead: tasks for each worker.
+        below: seconds that a task takes at most at the mean, for this to be taken.
+        until: seconds above which it is given up again; well above the others, or it would come and go.
+    """
+
+    ahead: int
+    below: float
+    until: float
+
+    def tasks(self, workers: int) -> int:
+        """Return for how many tasks it is."""
+        return min(MOST, self.ahead * workers)
+
+
+EXTRAS = (Extra(2, 0.025, 0.050), Extra(6, 0.008, 0.020), Extra(MOST, 0.002, 0.010))
+"""Each is taken beside those before it. The way to the bus and back takes 3 ms, and 30 in one of a hundred cases
+(docs/decisions/0023): a worker that has two tasks of 25 ms ahead, or eight of 8 ms, does not wait for it."""
+
+
 class Credit:
-    """Judges the runs of one task class. Owned by the drone's thread."""
+    """Judges the runs of one task class. Owned by the drone's thread.
+
+    Attributes:
+        workers: how many can perform it.
+        held: what is taken beyond that.
+    """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.extra = False
+        self.held: frozenset[Extra] = frozenset()
         self._mean = 0.0
         self._seen = 0
+
+    @property
+    def short(self) -> bool:
+        """Whether tasks have proved so short that far more of them are taken than can be performed at once."""
+        return EXTRAS[-1] in self.held
 
     def observe(self, seconds: float) -> None:
         """Take note of one run."""
@@ -35,15 +66,15 @@ class Credit:
         weight = 1.0 / min(self._seen, ENOUGH)
         self._mean += (seconds - self._mean) * weight
 
-    def wanted(self, *, stalled: bool = False) -> bool:
-        """Say whether the extra subscription is worth having.
+    def wanted(self, *, stalled: bool = False) -> frozenset[Extra]:
+        """Return which extras are worth having.
 
         Args:
             stalled: tasks are waiting and none has ended for a while: the mean is old news.
         """
-        if stalled or self._mean > LONG:
+        kept = frozenset() if stalled else frozenset([extra for extra in self.held if self._mean <= extra.until])
+        if stalled or kept != self.held or self._mean > EXTRAS[0].until:
             self._seen = 0  # look at fresh runs before growing again
-            return False
-        if self._mean < SHORT and self._seen >= ENOUGH:
-            return True
-        return self.extra
+        elif self._seen >= ENOUGH:
+            return kept.union([extra for extra in EXTRAS if self._mean < extra.below])
+        return kept

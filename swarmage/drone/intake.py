@@ -60,7 +60,7 @@ class Intake:
             mailbox: where tasks go.
             wire: reads them.
             clock: says which come too late.
-            extra: whether this is the extra subscription of a quick task class.
+            extra: whether this is a subscription for extra credit.
             crashes: how often a drone may be lost with a task of this class; None = any number.
             standing: says which are cancelled.
             counted: whether the bus says how often a drone was lost with a task, not only that one was.

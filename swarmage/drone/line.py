@@ -17,7 +17,7 @@ class Line:
         credit: judges its runs.
         granted: tasks that the subscriptions for its workers may bring together.
         ids: of those subscriptions.
-        intakes: of these, and of the extra one, by their ids.
+        intakes: of these, and of those for extra credit, by their ids.
         paused: for which reasons nothing is taken.
     """
 

@@ -67,7 +67,7 @@ class Run:
         began: when a worker began it, on the monotonic clock; 0 before.
         seconds: how long it took.
         ended: it was handed in with its outcome.
-        extra: it came by the extra subscription of a quick task class.
+        extra: it came by a subscription for extra credit.
         must_end: when it is over its hard limit, on the monotonic clock; None for no such limit.
         parent: the run that passed it on, None for a task from the bus.
         repeated: it was given up without an outcome, and another run of the same task takes its place.

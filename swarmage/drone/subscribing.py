@@ -16,7 +16,7 @@ from typing import Any
 from swarmage.abilities import Ability
 from swarmage.bus.subscription import Subscription
 from swarmage.drone.cell import Cell
-from swarmage.drone.credit import EXTRA
+from swarmage.drone.credit import EXTRAS, Extra
 from swarmage.drone.holding import Holding
 from swarmage.drone.intake import Intake
 from swarmage.drone.keyed.intake import AHEAD, KeyedIntake, KeylessIntake
@@ -121,7 +121,7 @@ class Subscribing:
 
     def has_extra(self, task_class: str) -> bool:
         """Say whether a class has proved short, so that far more of it is taken than can be performed at once."""
-        return self._lines[task_class].credit.extra
+        return self._lines[task_class].credit.short
 
     # for who watches over it
 
@@ -164,15 +164,16 @@ class Subscribing:
         line = self._lines[task_class]
         if not self._gives_back:  # nothing but the end of the connection could take the extra credit away again
             return
-        wanted = line.credit.wanted() and not line.paused
-        if wanted == line.credit.extra:
+        held, wanted = line.credit.held, frozenset() if line.paused else line.credit.wanted()
+        if wanted == held:
             return
-        line.credit.extra = wanted
-        if wanted:
-            self._subscribe(f"extra.{task_class}", task_class, EXTRA, extra=True)
-            return
-        self._cell.bus.unsubscribe(f"extra.{task_class}")
-        self._give_back(task_class, only_extra=True)
+        line.credit.held = wanted
+        for extra in wanted - held:
+            self._subscribe(_id_of(extra, task_class), task_class, extra.tasks(line.credit.workers), extra=True)
+        for extra in held - wanted:
+            self._cell.bus.unsubscribe(_id_of(extra, task_class))
+        if held - wanted:
+            self._give_back(task_class, only_extra=True)
 
     def _grant(self, task_class: str) -> None:
         """Subscribe for the workers that no subscription feeds yet, and that are not busy with what an old one left."""
@@ -190,7 +191,7 @@ class Subscribing:
 
     def _stranded(self, task_class: str, line: Line) -> int:
         """Return how many tasks are here that came by a subscription which is no more."""
-        known = {*line.ids, f"extra.{task_class}"}
+        known = {*line.ids, *(_id_of(extra, task_class) for extra in EXTRAS)}
         trees = tuple(self._cell.mailbox.trees.values())
         here = [tree for tree in trees if tree.task.task_class == task_class]
         return sum(1 for tree in here if tree.delivery.headers.get("subscription") not in known)
@@ -204,9 +205,9 @@ class Subscribing:
             self._cell.bus.unsubscribe(id_)
         line.ids, line.granted = [], 0
         line.intakes.clear()
-        if line.credit.extra:
-            line.credit.extra = line.credit.wanted(stalled=True)
-            self._cell.bus.unsubscribe(f"extra.{line.task_class}")
+        for extra in line.credit.held:
+            self._cell.bus.unsubscribe(_id_of(extra, line.task_class))
+        line.credit.held = line.credit.wanted(stalled=True)
 
     def _give_back(self, task_class: str, *, only_extra: bool = False) -> None:
         spared = self.spared
@@ -233,3 +234,7 @@ class Subscribing:
         self._lines[task_class].intakes[id_] = intake
         destination = task_destination(task_class)
         cell.bus.subscribe(Subscription(id=id_, destination=destination, receive=intake.receive, prefetch=prefetch))
+
+
+def _id_of(extra: Extra, task_class: str) -> str:
+    return f"extra.{extra.ahead}.{task_class}"

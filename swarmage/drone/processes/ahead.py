@@ -15,9 +15,9 @@ MOST = 16
 """Tasks: more gain nothing, since the way there and back is by then a small part."""
 WORTH = 0.010
 """Seconds of work to give ahead, at most."""
-SHORT = 0.002
+SHORT = 0.004
 """Seconds: above it the way there and back matters little, and nothing is given ahead."""
-PATIENCE = 0.005
+PATIENCE = 0.010
 """Seconds after which a task that has not ended is a long one, and those behind it are taken back."""
 MOST_BYTES = 4096
 """Bytes of a task: some of those must fit into the socket's buffer."""
