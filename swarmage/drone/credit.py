@@ -2,8 +2,8 @@
 
 At first what its workers can perform at once, so that no task waits behind a busy worker while another drone is idle.
 But then a worker waits for the bus after each task, and where tasks prove short that is long. So the shorter they are
-the more are taken ahead of the workers, about as many as are performed in some 50 ms: what does not move for 100 ms is
-given back (`sharing`). Prefetch is fixed by SUBSCRIBE, so credit grows by further subscriptions to the same queue, and
+the more are taken ahead of the workers, less than they perform in 0.2 s: what does not move for 0.1 s is given back
+(`sharing`). Prefetch is fixed by SUBSCRIBE, so credit grows by further subscriptions to the same queue, and
 shrinks by dropping them.
 """
 
