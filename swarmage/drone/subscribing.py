@@ -164,16 +164,16 @@ class Subscribing:
         line = self._lines[task_class]
         if not self._gives_back:  # nothing but the end of the connection could take the extra credit away again
             return
-        held, wanted = line.credit.held, frozenset() if line.paused else line.credit.wanted()
-        if wanted == held:
+        held, wanted = line.credit.held, None if line.paused else line.credit.wanted()
+        if wanted is held:
             return
         line.credit.held = wanted
-        for extra in wanted - held:
-            self._subscribe(_id_of(extra, task_class), task_class, extra.tasks(line.credit.workers), extra=True)
-        for extra in held - wanted:
-            self._cell.bus.unsubscribe(_id_of(extra, task_class))
-        if held - wanted:
-            self._give_back(task_class, only_extra=True)
+        if wanted is not None:
+            self._subscribe(_id_of(wanted, task_class), task_class, wanted.tasks(line.credit.workers), extra=True)
+        if held is not None:
+            self._cell.bus.unsubscribe(_id_of(held, task_class))
+            if wanted is None or wanted.ahead < held.ahead:
+                self._give_back(task_class, only_extra=True)
 
     def _grant(self, task_class: str) -> None:
         """Subscribe for the workers that no subscription feeds yet, and that are not busy with what an old one left."""
@@ -205,8 +205,8 @@ class Subscribing:
             self._cell.bus.unsubscribe(id_)
         line.ids, line.granted = [], 0
         line.intakes.clear()
-        for extra in line.credit.held:
-            self._cell.bus.unsubscribe(_id_of(extra, line.task_class))
+        if line.credit.held is not None:
+            self._cell.bus.unsubscribe(_id_of(line.credit.held, line.task_class))
         line.credit.held = line.credit.wanted(stalled=True)
 
     def _give_back(self, task_class: str, *, only_extra: bool = False) -> None:
