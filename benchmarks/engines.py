@@ -4,7 +4,7 @@ One bus at a time, one drone process with 8 thread workers, no-op tasks, durable
 frames of the same size on the same bus in the same run, made beforehand and not looked into, in turns.
 An insert counts when the bus has confirmed it; in the drain the time is that from the first task performed to the last.
 
-    python -m benchmarks.engines                 medians of five on all buses that are installed, about 10 minutes
+    python -m benchmarks.engines                 medians of five on all buses, about 10 minutes; ^C prints what there is
     python -m benchmarks.engines --quick         one small run, to see that it works
     python -m benchmarks.engines --only activemq --only rabbitmq --workers 64
     python -m benchmarks.engines --only rabbitmq --raw-ahead 8        raw sockets that take no more ahead than the drone
@@ -42,14 +42,14 @@ from swarmage.bus.dialects import dialect_of
 from swarmage.settings import Address
 from swarmage.wire.names import task_destination
 
-ENGINES: dict[str, tuple[type[Broker] | type[Cluster], str]] = {
-    "embedded": (Embedded, "?dialect=embedded"),
-    "rabbitmq": (RabbitMQ, "?queues=quorum&dialect=rabbitmq"),
-    "rabbitmq-classic": (RabbitMQ, "classic?queues=classic&dialect=rabbitmq"),
-    "rabbitmq-cluster": (Cluster, "?queues=quorum&dialect=rabbitmq"),
-    "activemq": (ActiveMQ, "?dialect=activemq"),
+ENGINES: dict[str, tuple[type[Broker] | type[Cluster], str, int]] = {
+    "embedded": (Embedded, "?dialect=embedded", 20_000),
+    "rabbitmq": (RabbitMQ, "?queues=quorum&dialect=rabbitmq", 4000),
+    "rabbitmq-classic": (RabbitMQ, "classic?queues=classic&dialect=rabbitmq", 4000),
+    "rabbitmq-cluster": (Cluster, "?queues=quorum&dialect=rabbitmq", 2000),
+    "activemq": (ActiveMQ, "?dialect=activemq", 4000),
 }
-"""Kind of bus, and the end of its URL."""
+"""Kind of bus, the end of its URL, and how many tasks take it about a second or two."""
 DEADLINE = 300.0
 """Seconds that one answer of a worker may take."""
 
@@ -59,7 +59,7 @@ def _on(
     name: str, tasks: int, rate: int, workers: int = 8, ahead: int = 0, raw_ahead: int = PREFETCH
 ) -> Iterator[Bench]:
     """Start a bus and what is needed to ask it."""
-    kind, end = ENGINES[name]
+    kind, end, enough = ENGINES[name]
     with kind() as broker:
         broker.start()
         broker.wait().close()
@@ -75,8 +75,8 @@ def _on(
             heard.settimeout(DEADLINE)
             dialect = dialect_of("", address)
             yield Bench(
-                swarm=swarm, address=address, dialect=dialect, client=client, heard=heard, tasks=tasks, rate=rate,
-                workers=workers, raw_ahead=raw_ahead,
+                swarm=swarm, address=address, dialect=dialect, client=client, heard=heard, tasks=tasks or enough,
+                rate=rate, workers=workers, raw_ahead=raw_ahead,
             )  # fmt: skip
 
 
@@ -107,9 +107,9 @@ def _in_turn(pair: Sequence[Any], run: int) -> list[tuple[str, Any]]:
 
 @click.command()
 @click.option("--runs", default=5, show_default=True, help="How often each question is asked.")
-@click.option("--tasks", default=10_000, show_default=True, help="Tasks of a question; a multiple of 100.")
+@click.option("--tasks", default=0, help="Tasks of a question, a multiple of 100; by default what suits the bus.")
 @click.option("--rate", default=200, show_default=True, help="Tasks a second offered for the latency.")
-@click.option("--seconds", default=5.0, show_default=True, help="How long they are offered.")
+@click.option("--seconds", default=2.0, show_default=True, help="How long they are offered.")
 @click.option("--workers", default=8, show_default=True, help="Threads of the drone.")
 @click.option("--ahead", default=0, show_default=True, help="Tasks that the drone takes ahead on buses of others.")
 @click.option("--raw-ahead", default=PREFETCH, show_default=True, help="Messages that the raw sockets take at once.")
@@ -131,32 +131,57 @@ def main(
 ) -> None:
     """Measure swarmage on the buses it runs on, each beside raw sockets."""
     if quick:
-        runs, tasks, seconds = 1, min(tasks, 1000), min(seconds, 1.0)
+        runs, tasks, seconds = 1, min(tasks or 1000, 1000), min(seconds, 1.0)
     chosen = [name for name in ENGINES if name in only or not only]
-    missing = sorted({kind.package for kind, _ in (ENGINES[name] for name in chosen) if not kind.is_there()})
+    missing = sorted({kind.package for kind, _ in (ENGINES[name][:2] for name in chosen) if not kind.is_there()})
     if missing:
         raise click.UsageError(f"not installed here: {', '.join(missing)}; leave it out with --only")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is ended
     samples: dict[str, list[float]] = {}
+    options = {"rate": rate, "workers": workers, "ahead": ahead, "raw_ahead": raw_ahead}
+    try:
+        _ask_all(samples, chosen, runs, tasks, seconds, options)
+    finally:  # whoever interrupts it, or one bus that fails, does not take away what the others have shown
+        tell(
+            _pairs(samples),
+            _draw,
+            as_json=as_json,
+            tasks={name: tasks or ENGINES[name][2] for name in chosen},
+            **options,
+        )
+
+
+def _ask_all(
+    samples: dict[str, list[float]],
+    chosen: Sequence[str],
+    runs: int,
+    tasks: int,
+    seconds: float,
+    options: dict[str, int],
+) -> None:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("starting", total=len(chosen) * runs * 10)
         for engine in chosen:
             progress.update(bar, description=f"{engine} starts")
-            with _on(engine, tasks, rate, workers, ahead, raw_ahead) as bench:
+            with _on(engine, tasks, **options) as bench:
                 for question, figure in ask(bench, runs, seconds):
                     samples.setdefault(f"{engine}: {question}", []).append(figure)
                     progress.update(bar, advance=1, description=f"{engine}, {question}: {figure:,.1f}")
-    tell(samples, _draw, as_json=as_json, tasks=tasks, rate=rate, workers=workers, ahead=ahead, raw_ahead=raw_ahead)
+
+
+def _pairs(samples: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Leave out what was asked of one side only."""
+    asked = {name.replace(": raw ", ": ") for name in samples}
+    both_of_them = [name for name in asked if name in samples and name.replace(": ", ": raw ") in samples]
+    return {name: values for name, values in samples.items() if name.replace(": raw ", ": ") in both_of_them}
 
 
 def _draw(facts: dict[str, Any]) -> None:
     ahead = f"{facts['ahead']} ahead of them, {facts['raw_ahead']} ahead of raw sockets"
-    title = (
-        f"{facts['tasks']:,} tasks, {facts['workers']} workers, {ahead}, {facts['machine']}, Python {facts['python']}"
-    )
+    title = f"{facts['workers']} workers, {ahead}, {facts['machine']}, Python {facts['python']}"
     table = Table(title=title, title_justify="left")
-    for heading in ("bus", "question", "median", "lowest", "highest", "raw sockets", "ratio"):
-        table.add_column(heading, justify="left" if heading in {"bus", "question"} else "right")
+    for heading in ("bus, tasks", "question", "median", "lowest", "highest", "raw sockets", "ratio"):
+        table.add_column(heading, justify="left" if heading in {"bus, tasks", "question"} else "right")
     samples: dict[str, list[float]] = facts["samples"]
     last = ""
     for name, values in samples.items():
@@ -167,7 +192,8 @@ def _draw(facts: dict[str, Any]) -> None:
         raw = statistics.median(samples[f"{engine}: raw {question}"])
         middle = statistics.median(values)
         figures = [_short(figure) for figure in (middle, min(values), max(values), raw)]
-        table.add_row("" if engine == last else engine, f"{question}, {unit}", *figures, f"{middle / raw:.2f}")
+        bus = f"{engine}, {facts['tasks'][engine]:,}"
+        table.add_row("" if engine == last else bus, f"{question}, {unit}", *figures, f"{middle / raw:.2f}")
         last = engine
     table.caption = "ratio: of the raw sockets; above 1 is better for rates, below 1 for latency"
     Console(width=132).print(table)

@@ -80,16 +80,16 @@ class Asking:
             self._begin()
         future = RemoteFuture(name, request)
         with self._lock:
-            peer = self._peers.get(name)
-            peer = peer or self._peers.setdefault(name, Peer(name))
+            peer = self._peers.get(name) or self._peers.setdefault(name, Peer(name))
             if not peer.busy:
                 peer.unanswered = 0  # pings of whoever waits no more
             if self._may_send(peer, request):
                 self._send(peer, future)
             else:
                 self._write(peer, request, 2**53, "0" * 16)  # what cannot be carried is told now, and here
+                first = not peer.held
                 peer.waiting.append(future)
-                if len(peer.waiting) == 1:
+                if first:
                     self._ping(peer)
             if self._pulse.stopped:
                 peer.abandon(losses.closed(name))
@@ -98,7 +98,7 @@ class Asking:
         return future
 
     def _may_send(self, peer: Peer, request: Request) -> bool:
-        if peer.session is None or peer.waiting or request.say == "ping":
+        if peer.session is None or peer.held or request.say == "ping":
             return False
         return not request.told or self._clock.monotonic() - peer.heard < FRESH
 
@@ -145,8 +145,7 @@ class Asking:
         try:
             connection = self._present()
         except BusError:
-            peer.waiting.append(future)  # nothing was written: it is sent when there is a connection
-            return
+            return peer.waiting.append(future)  # nothing was written: it is sent when there is a connection
         if not request.told:
             peer.pending[number] = self._pending[number] = future
         try:
@@ -218,13 +217,14 @@ class Asking:
         self._pings = {each: other for each, other in self._pings.items() if other is not peer or each > answer.number}
         self._heard(peer)
         if answer.session != peer.session:
-            # what was sent after this ping comes back as stale; what was sent before it has been taken by another one
+            # what was sent before this ping was taken by another one; what was sent after it comes back, and goes first
             peer.fail(losses.replaced(peer.name), before=answer.number)
-            peer.session = answer.session
-        waiting, peer.waiting = peer.waiting, []
-        for future in waiting:
+            peer.session = None if peer.pending else answer.session
+        for future in peer.release() if peer.session else ():
             if future.request is not None and future.request.say == "ping":
                 future.settle(Answer(say="value", number=answer.number, value=True))
+            elif peer.waiting:  # the connection has ended meanwhile
+                peer.waiting.append(future)
             elif future.request is not None:
                 self._send(peer, future)
 
@@ -241,9 +241,9 @@ class Asking:
         if answer.say != "stale":
             future.settle(answer)
             return
-        peer.session = None
-        peer.waiting.append(future)  # nobody has done it, and nobody will
-        if len(peer.waiting) == 1:
+        first, peer.session = not peer.held, None
+        peer.refused.append(future)  # nobody has done it, and nobody will
+        if first:
             self._ping(peer)
 
     def _heard(self, peer: Peer) -> None:

@@ -16,6 +16,7 @@ class Peer:
         session: what the publisher wants to see in requests; None when it is to be asked for.
         heard: when it last gave a sign of life, seconds of the monotonic clock.
         unanswered: pings since then.
+        refused: what was sent with the session of another one and is sent again, before all that waits.
         waiting: what is sent when the session is known. Held, since nobody else may hold it.
         pending: what was sent, by its number. Whose future nobody holds any more is forgotten.
     """
@@ -25,13 +26,24 @@ class Peer:
         self.session: str | None = None
         self.heard = 0.0
         self.unanswered = 0
+        self.refused: list[RemoteFuture] = []
         self.waiting: list[RemoteFuture] = []
         self.pending: WeakValueDictionary[int, RemoteFuture] = WeakValueDictionary()
 
     @property
     def busy(self) -> bool:
         """Whether somebody waits for it."""
-        return bool(self.waiting or self.pending)
+        return bool(self.held or self.pending)
+
+    @property
+    def held(self) -> bool:
+        """Whether something is kept back, so that nothing may overtake it."""
+        return bool(self.refused or self.waiting)
+
+    def release(self) -> list[RemoteFuture]:
+        """Return what was kept back, in the order in which it was asked."""
+        held, self.refused, self.waiting = self.refused + self.waiting, [], []
+        return held
 
     def fail(self, error: SwarmageError, *, before: int | None = None) -> None:
         """Tell who waits for an answer to what was sent that none will come.
@@ -48,6 +60,5 @@ class Peer:
     def abandon(self, error: SwarmageError) -> None:
         """Tell everybody who waits that no answer will come, also those whose request has not been sent."""
         self.fail(error)
-        waiting, self.waiting = self.waiting, []
-        for future in waiting:
+        for future in self.release():
             future.fail(error)

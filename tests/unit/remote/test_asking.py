@@ -82,6 +82,28 @@ def test_only_what_was_sent_before_the_ping_is_in_doubt_when_another_publisher_a
     assert after.get(timeout=SECONDS) == "done"
 
 
+def test_nothing_overtakes_what_another_publisher_has_refused(swarm: Swarm, script: Script) -> None:
+    ref = swarm.client.ref("scripted")
+    asked = [ref.ask(0, block=False)]
+    script.greet(script.next(), "first")
+    requests = [script.next()]
+    ping = script.next()  # that of the pulse, in the midst of what is asked
+    asked.append(ref.ask(1, block=False))
+    requests.append(script.next())
+    script.answer(requests[0], Answer(say="stale", number=requests[0].number))
+    behind = script.next()
+    asked.append(ref.ask(2, block=False))
+    script.greet(ping, "second")
+    script.answer(requests[1], Answer(say="stale", number=requests[1].number))
+    script.greet(behind, "second")
+    again: list[Request] = []
+    while len(again) < len(asked):
+        request = script.next()
+        if request.say != "ping":
+            again.append(request)
+    assert [request.value for request in again] == [0, 1, 2]
+
+
 def test_what_was_told_to_be_in_doubt_stays_so_whatever_comes_later(swarm: Swarm, script: Script) -> None:
     ref = swarm.client.ref("scripted")
     future = ref.ask("once", block=False)
