@@ -57,10 +57,23 @@ def salvage(path: Path) -> Found:
         sqlite3.Error: it is in use, or the disk fails.
     """
     found = Found()
+    _renew_size(path)
     if not _attempt(path, found):
         _renew_first_page(path)
         _attempt(path, found)
     return found
+
+
+def _renew_size(path: Path) -> None:
+    """Write into the first page how many there are, where it says fewer: what is behind that would not be looked at."""
+    with path.open("r+b") as file:
+        head = file.read(32)
+        page = int.from_bytes(head[16:18], "big")
+        pages = path.stat().st_size // page if page >= 512 else 0
+        if int.from_bytes(head[28:32], "big") < pages:
+            file.seek(28)
+            file.write(pages.to_bytes(4, "big"))
+            os.fsync(file.fileno())
 
 
 def _attempt(path: Path, found: Found) -> bool:

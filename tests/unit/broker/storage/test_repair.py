@@ -166,6 +166,15 @@ def test_what_is_set_aside_gets_a_number_that_a_bus_comes_to(tmp_path: Path) -> 
     opened.store.close()
 
 
+def test_a_file_that_says_it_is_shorter_than_it_is_loses_nothing(tmp_path: Path) -> None:
+    before = fill(tmp_path / "bus.db")
+    with (tmp_path / "bus.db").open("r+b") as file:
+        file.seek(28)  # "In-header Database Size" of SQLite's file format
+        file.write((2).to_bytes(4, "big"))
+    assert repair(tmp_path / "bus.db").saved == len(before)
+    assert read_all(tmp_path / "bus.db").bodies == before
+
+
 def test_a_count_of_starts_that_cannot_be_right_is_damage(tmp_path: Path) -> None:
     fill(tmp_path / "bus.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "bus.db")) as connection:
