@@ -24,6 +24,7 @@ from swarmage.broker.queues.quota import Quota
 from swarmage.broker.queues.records import Records
 from swarmage.broker.queues.router import Router
 from swarmage.broker.refused import Refused, no_room
+from swarmage.broker.rest import Rest
 from swarmage.broker.sessions.session import Session
 from swarmage.broker.sessions.sink import Sink
 from swarmage.broker.storage.store import Store
@@ -63,6 +64,7 @@ class Hub:
         paging: reads on in long queues.
         quota: what may be stored.
         records: what is stored besides messages.
+        rest: says when acks that nobody waits for are stored.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Hub:
         self.journal = Journal(
             store, self.router.arrive, wake, quota=self.quota, records=self.records, refuse=self._no_room_for
         )
+        self.rest = Rest(self.journal, clock)
         self._store = store
         self._name = name
         self._session_numbers = itertools.count(1)
@@ -164,6 +167,11 @@ class Hub:
         self._talking.append(session)
         self.wake()
 
+    @property
+    def next_due(self) -> float | None:
+        """When `turn` is to be called though nothing comes in, on the monotonic clock."""
+        return min((due for due in (self.router.next_due, self.rest.ends) if due is not None), default=None)
+
     def turn(self) -> bool:
         """Do what follows from what came in: hand out, store, write; return whether there is more to do at once."""
         self.journal.speaker = None
@@ -172,21 +180,23 @@ class Hub:
             self.router.release_due(self.clock.monotonic())
         for _ in range(_ROUNDS):
             if not self._busy:
-                return False
+                break
             self._refuse_the_slow()
             self._dispatch()
-            self.journal.flush()
+            if self.rest.over:
+                self.journal.flush()
             talking, self._talking = self._talking, []
             for session in talking:
                 try:
                     session.flush()
                 except Exception:  # noqa: BLE001 - whatever one connection does, the others go on
                     session.broke()
+        self.rest.flush()
         return self._busy
 
     @property
     def _busy(self) -> bool:
-        return bool(self._marked or self._talking or self._too_slow or self.journal.collecting)
+        return bool(self._marked or self._talking or self._too_slow or self.rest.over)
 
     def _dispatch(self) -> None:
         wall_ms = self.clock.wall() * 1000

@@ -102,9 +102,9 @@ class Journal:
             self._open.batch.counts[message] = message.count
 
     @property
-    def batch(self) -> Batch:
+    def collected(self) -> Entry:
         """What is collected now."""
-        return self._open.batch
+        return self._open
 
     def notes(self) -> Notes:
         """Return what is noted besides messages, to add to it."""
@@ -153,11 +153,10 @@ class Journal:
 
     def flush(self) -> None:
         """Submit what was collected, unless a commit is running, whose end will do it."""
-        if not self.collecting:
-            return
-        entry, self._open = self._open, Entry()
-        self._records.leaves(entry)
-        self._submit(entry)
+        if self.collecting:
+            entry, self._open = self._open, Entry()
+            self._records.leaves(entry)
+            self._submit(entry)
 
     def _submit(self, entry: Entry) -> None:
         self._syncing = entry

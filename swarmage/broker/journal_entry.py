@@ -41,6 +41,12 @@ class Entry:
     def __bool__(self) -> bool:
         return bool(self.batch or self.receipts or self.actions)
 
+    @property
+    def pressing(self) -> bool:
+        """Whether anybody waits for it: a delete alone only spares a delivery after a crash."""
+        batch = self.batch
+        return bool(batch.inserts or batch.counts or batch.notes is not None or self.receipts or self.actions)
+
     def notes(self) -> Notes:
         """Return what the batch notes besides messages."""
         if self.batch.notes is None:

@@ -30,6 +30,9 @@ log = logging.getLogger("swarmage.bus")
 STOP_SECONDS = 10.0
 """What the disk gets to take in the rest when the bus stops."""
 
+REST_SECONDS = 0.005
+"""How long an ack that nobody waits for may wait for the next sync of the disk (docs/decisions/0024)."""
+
 _HASHERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # threads that check passcodes: the bus keeps a core of its own
 
 
@@ -104,6 +107,7 @@ class BusServer:
             durability=self._durability,
             data=self._data,
         )
+        self._hub.rest.seconds = REST_SECONDS if self._data is not None else 0.0
         self._reception = Reception(self._hub, self._tls)
         host = "127.0.0.1" if self._host == "localhost" else self._host
         try:
@@ -147,6 +151,7 @@ class BusServer:
         await self._stopping.wait()
         self._reception.close()
         self._reception.hold()
+        self._hub.rest.seconds = 0.0
         try:
             await asyncio.wait_for(self._store_the_rest(), STOP_SECONDS)
         except TimeoutError:
@@ -216,7 +221,7 @@ class BusServer:
         self._progress.set()
         if self._hub.journal.failed is not None:
             self._stopping.set()
-        due = self._hub.router.next_due
+        due = self._hub.next_due
         if due != self._timer_due:
             self._arm(due)
         if self._reception.held_back and self._hub.journal.unsaved_bytes <= self._limits.unsaved_bytes // 2:

@@ -227,10 +227,12 @@ class World:
     def _start(self) -> None:
         self._buses += 1
         self._hub = Hub(store=self._disk, clock=self._clock, limits=self._limits, name=f"bus{self._buses}")
+        self._hub.rest.seconds = self._rng.choice([0.0, 0.005])
         self._hub.load()
 
     def _settle(self) -> None:
         """Let the bus and its disk finish, without the network."""
+        self._hub.rest.seconds = 0.0
         while self._turn() or self._disk.jobs or self._disk.answers:
             if self._disk.jobs:
                 self._disk.work()

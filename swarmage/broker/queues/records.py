@@ -70,12 +70,12 @@ class Records:
         journal = self._hub.journal
         standing = self.window.standing(key)
         if standing is Standing.NEW:
-            self.window.note(key, message.id, journal.batch if rows else None)
+            self.window.note(key, message.id, journal.collected.batch if rows else None)
             if rows:
                 journal.notes().seen.append(self._seen(key, message.id))
             return True
         if standing is Standing.ON_ITS_WAY:
-            if self.window.is_in(key, journal.batch):
+            if self.window.is_in(key, journal.collected.batch):
                 journal.join()
             elif rows:
                 journal.insert_unless(key, rows)
