@@ -55,11 +55,16 @@ class Guest:
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a swarmage command."""
-        argv = [sys.executable, "-m", "swarmage", *command]
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603 - the command is this interpreter
+        process = subprocess.Popen(  # noqa: S603 - the command is this interpreter
+            self.argv(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         self._processes[process] = command[0]
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """Return what starts a command of swarmage."""
+        return [sys.executable, "-m", "swarmage", *command]
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         """End a command as a user would, and wait for it."""

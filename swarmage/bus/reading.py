@@ -52,7 +52,11 @@ class Reading:
 
     def _refused(self, connection: Connection, headers: dict[str, str], body: bytes) -> None:
         dialect = self._bus.dialect
-        text, passing = dialect.explain(text_of(headers, body))
+        said = text_of(headers, body)
+        if dialect.late is not None and self._subscriptions.may_be_late(dialect.late(said)):
+            logger.debug("an answer came too late: %s", said)
+            return  # RabbitMQ keeps the connection, too
+        text, passing = dialect.explain(said)
         error = connection.refused = BusRefused(f"the bus at {self._bus.address} answers: {text!r}")
         logger.warning("%s", error)
         if "receipt-id" in headers:

@@ -6,6 +6,7 @@ From: the bus.  To: client, drone.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from swarmage.bus.subscription import Subscription
 
 
+_MOST_ENDED = 100
+
+
 class Subscriptions:
     """The subscriptions of one bus. Whoever adds or drops one holds the bus's lock; the reading thread only looks."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._known: dict[str, Subscription] = {}
+        self._ended: deque[str] = deque(maxlen=_MOST_ENDED)  # of those that need no acks, the last ones
 
     def add(self, subscription: Subscription, connection: Connection | None) -> None:
         """Take from a destination from now on, also after reconnects."""
@@ -43,6 +48,8 @@ class Subscriptions:
         subscription = self._known.pop(id_, None)
         if subscription is None or connection is None or self._is_emulated(subscription):
             return
+        if subscription.ack == "auto":
+            self._ended.append(id_)
         with contextlib.suppress(ConnectionLost):  # so there is nothing to unsubscribe
             connection.write(frames.encode("UNSUBSCRIBE", {"id": id_}))
 
@@ -60,6 +67,10 @@ class Subscriptions:
     def holds(self, subscription: Subscription) -> bool:
         """Say whether a subscription is still wanted."""
         return self._known.get(subscription.id) is subscription
+
+    def may_be_late(self, id_: str) -> bool:
+        """Say whether a message that comes behind the end of a subscription may be lost: nobody will miss it."""
+        return id_ in self._ended
 
     def deliver(self, arrived: Mapping[str, list[Delivery]]) -> None:
         """Hand out what was read, by the ids of the subscriptions."""

@@ -20,6 +20,7 @@ class ActiveMQDialect:
     keeps_keys = exclusive = False
     atomic = gives_back = counts = confirms_in_order = figures = False
     names_errors = browses = prioritises = True
+    late = None
 
     def check(self, message: Message) -> None:
         """Refuse what does not fit.

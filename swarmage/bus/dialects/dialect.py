@@ -26,6 +26,8 @@ class Dialect(Protocol):
         figures: it answers questions for its figures.
         check: refuses what this bus cannot carry, before anything is sent; None where the bus itself does.
         translate: writes into the headers of a MESSAGE what ours are called; None where they are.
+        late: returns the id of a subscription of which an ERROR only says that a message came behind its end, or
+            nothing; None where the bus does not say that.
     """
 
     @property
@@ -66,6 +68,9 @@ class Dialect(Protocol):
 
     @property
     def translate(self) -> Callable[[dict[str, str]], None] | None: ...  # noqa: D102
+
+    @property
+    def late(self) -> Callable[[str], str] | None: ...  # noqa: D102
 
     def send(self, message: Message, now: float) -> str:
         """Return the header lines of a SEND, without content-length.

@@ -11,7 +11,7 @@ class EmbeddedDialect:
     name = "embedded"
     keeps_keys = exclusive = True
     atomic = gives_back = counts = confirms_in_order = names_errors = browses = prioritises = figures = True
-    check = translate = None
+    check = translate = late = None
 
     def send(self, message: Message, now: float) -> str:
         """See `Dialect.send`."""

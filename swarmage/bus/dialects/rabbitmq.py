@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 
 from swarmage.errors import ConfigError, NotEncodable
@@ -23,6 +24,7 @@ _QUEUE = {"durable": "true", "auto-delete": "false"}
 _CLASSIC = {**_QUEUE, "x-queue-type": "classic"}
 _QUORUM = {**_QUEUE, "x-queue-type": "quorum"}
 _STREAM = {**_QUEUE, "x-queue-type": "stream"}
+_LATE = re.compile(r"no current subscription with tag 'T_(.+)'")
 _LASTING = ("precondition", "access_refused", "not_allowed", "resource_locked", "destination")
 
 
@@ -140,6 +142,11 @@ class RabbitMQDialect:
     def give_back(self, message_id: str) -> bytes:
         """See `Dialect.give_back`; nothing is, here."""
         raise NotImplementedError
+
+    def late(self, error: str) -> str:
+        """See `Dialect.late`: what a queue hands out while RabbitMQ ends the subscription finds no taker there."""
+        found = _LATE.search(error)
+        return found[1] if found else ""
 
     def explain(self, error: str) -> tuple[str, bool]:
         """See `Dialect.explain`."""

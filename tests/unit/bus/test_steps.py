@@ -116,6 +116,35 @@ def test_one_step_can_be_waited_for(side: Side) -> None:
     assert taking.result(SECONDS)
 
 
+LATE = b"ERROR\nmessage:Subscription not found\n\nThere is no current subscription with tag 'T_%b'.\0"
+
+
+def test_an_answer_behind_the_end_of_its_subscription_ends_no_connection_on_rabbitmq(server: SmallServer) -> None:
+    side = Side(server, b"RabbitMQ/3.10.8")
+    connection = side.bus.connection(SECONDS)
+    side.bus.subscribe(Subscription(id="status.1", destination="/queue/b", receive=lambda got: None, ack="auto"))
+    side.bus.unsubscribe("status.1")
+    side.peer.send(LATE % b"status.1")
+    assert side.deliver("a1").connection is connection
+    assert not connection.lost
+    server.close()
+    side.bus.stop(goodbye=False)
+
+
+def test_a_task_behind_the_end_of_its_subscription_comes_again_with_another_connection(server: SmallServer) -> None:
+    side = Side(server, b"RabbitMQ/3.10.8")
+    connection = side.bus.connection(SECONDS)
+    side.bus.unsubscribe("s")
+    side.peer.frame("UNSUBSCRIBE")
+    side.peer.send(LATE % b"s")
+    again = server.accept()
+    again.log_in()
+    assert connection.lost
+    assert side.bus.connection(SECONDS) is not connection
+    server.close()
+    side.bus.stop(goodbye=False)
+
+
 def test_an_error_that_names_no_frame_fails_what_is_outstanding_on_rabbitmq(server: SmallServer) -> None:
     side = Side(server, b"RabbitMQ/3.10.8")
     _, lasting = side.bus.connection(SECONDS).receipts.expect()
