@@ -29,6 +29,7 @@ from rich.table import Table
 from benchmarks.facts import tell
 from benchmarks.journey_marks import MARKS_TO, Mark, marks, note, watch_client
 from swarmage import Client
+from swarmage.bench.process_cost import cost_of
 from swarmage.bench.swarm import Swarm, free_ports
 from swarmage.bench.workers import Threads
 
@@ -74,8 +75,12 @@ class Watched(Swarm):
         return super().argv(command)
 
 
-def travel(rate: int, seconds: float) -> list[dict[str, float]]:
-    """Have tasks performed at a steady rate; return when each passed which line, but for the first tenth."""
+def travel(rate: int, seconds: float) -> tuple[list[dict[str, float]], dict[str, float]]:
+    """Have tasks performed at a steady rate.
+
+    Returns:
+        When each passed which line, but for the first tenth; and the microseconds of CPU that each cost, by process.
+    """
     watch_client()
     with Watched(free_ports(1)[0]) as swarm:
         os.environ[MARKS_TO] = str(swarm.home)
@@ -85,7 +90,10 @@ def travel(rate: int, seconds: float) -> list[dict[str, float]]:
             with Client(timeout=_SECONDS) as client:
                 drone = swarm.start_drone(("benchmarks.journey_worker",))
                 client.insert(Threads.begin).result(_SECONDS)
-                _originate_all(client, rate, int(rate * seconds))
+                count, pids = int(rate * seconds), {"bus": swarm.bus.pid, "drone": drone.pid, "client": os.getpid()}
+                before = _cpu_seconds(pids)
+                _originate_all(client, rate, count)
+                cpu = {name: (used - before[name]) / count * 1e6 for name, used in _cpu_seconds(pids).items()}
                 swarm.stop(drone)
             swarm.stop(swarm.bus)
             noted = [*marks, *_others(swarm.home)]
@@ -96,7 +104,11 @@ def travel(rate: int, seconds: float) -> list[dict[str, float]]:
         tasks[task].setdefault(line, when)
     whole = [passed for passed in tasks.values() if "due" in passed and passed.keys() >= LINES.keys()]
     whole.sort(key=lambda passed: passed["due"])
-    return whole[len(whole) // 10 :]
+    return whole[len(whole) // 10 :], cpu
+
+
+def _cpu_seconds(pids: dict[str, int]) -> dict[str, float]:
+    return {name: cost_of(pid, alone=pid == os.getpid()).cpu_seconds for name, pid in pids.items()}
 
 
 def _others(folder: Path) -> list[Mark]:
@@ -131,7 +143,7 @@ def _originate(client: Client, due: Sequence[float]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(*, rate: int, seconds: float, as_json: bool) -> None:
     """Show where the time of one task goes."""
-    tasks = travel(rate, seconds)
+    tasks, cpu = travel(rate, seconds)
     samples: dict[str, list[float]] = {}
     begin = "due"
     for number, (end, leg) in enumerate(LINES.items(), 1):
@@ -139,7 +151,7 @@ def main(*, rate: int, seconds: float, as_json: bool) -> None:
         begin = end
     for name, (first, last) in WHOLE.items():
         samples[name] = [(passed[last] - passed[first]) * 1e3 for passed in tasks]
-    tell(samples, _draw, as_json=as_json, rate=rate, tasks=len(tasks))
+    tell(samples, _draw, as_json=as_json, rate=rate, tasks=len(tasks), cpu=cpu)
 
 
 def _draw(facts: dict[str, Any]) -> None:
@@ -154,6 +166,8 @@ def _draw(facts: dict[str, Any]) -> None:
         if name in WHOLE and table.row_count == len(LINES):
             table.add_section()
         table.add_row(name, *[f"{figure:.2f}" for figure in figures])
+    cpu = ", ".join(f"{name} {used:.0f}" for name, used in facts["cpu"].items())
+    table.caption = f"microseconds of CPU a task: {cpu}"
     Console(width=110).print(table)
 
 

@@ -20,7 +20,8 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unwatched")
 def test_every_line_is_passed_in_order() -> None:
-    tasks = journey.travel(50, 0.6)
+    tasks, cpu = journey.travel(50, 0.6)
+    assert cpu.keys() == {"bus", "drone", "client"}
     assert len(tasks) == 27  # of 30, without the first tenth
     for passed in tasks:
         times = [passed["due"], *(passed[line] for line in journey.LINES)]
