@@ -43,7 +43,7 @@ class Limits:
     vanished_seconds: float = 30.0
     connections: int = 1_000
     connections_per_address: int = 200
-    subscriptions: int = 1_000
+    subscriptions: int = 10_000
     temporary_queues: int = 1_000
     transactions: int = 100
     transaction_bytes: int = 64 * 1024 * 1024

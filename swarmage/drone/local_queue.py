@@ -109,6 +109,7 @@ class Mailbox(Trees):
         for lane in lanes:
             run = lane.pop()
             if run is not None:
+                inbox.took_from(lane)
                 if lane.bus and lane.idle and lane.waking is None:
                     self._wake(lane)
                 return run
@@ -129,6 +130,8 @@ class Mailbox(Trees):
                 for lane in inbox.lanes:
                     lane.idle[inbox] = inbox.ticket
                 return None
+            if run.local is None:
+                inbox.took_from(self.lanes[run.task.task_class])
             inbox.ticket += 1  # a late wake-up may have come before it was taken off the lists of the idle
             for lane in inbox.lanes:
                 if lane.waking is None and (lane.local or lane.bus):

@@ -614,3 +614,19 @@ def test_the_originator_hears_that_a_worker_has_begun_if_it_asked_for_it(start: 
     gate.set()
     assert asked.result(SECONDS) == "a"
     assert unasked.result(SECONDS) == "b"
+
+
+def numbered(number: int) -> Any:
+    """Return an ability of its own."""
+
+    @ability(f"numbered.{number}")
+    def perform(self: Worker) -> int:
+        return number
+
+    return perform
+
+
+def test_a_drone_may_have_more_than_a_thousand_task_classes(start: Start, client: Client) -> None:
+    count = 1_100
+    start(type("Numbered", (Worker,), {f"perform{number}": numbered(number) for number in range(count)}))
+    assert [client.insert(f"numbered.{number}").result(SECONDS) for number in (0, 500, count - 1)] == [0, 500, 1099]

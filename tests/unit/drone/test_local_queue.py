@@ -60,7 +60,15 @@ def test_local_tasks_go_ahead_of_those_from_the_bus_and_each_in_order(mailbox: M
     mailbox.put_runs([bus_run("bus1"), bus_run("bus2")])
     mailbox.put_runs([child(root, "local1"), child(root, "local2", "y")])
     mailbox.put_runs([child(root, "local3"), bus_run("bus3", "y")])
-    assert taken(mailbox, inbox) == ["local1", "local3", "local2", "bus1", "bus2", "bus3"]
+    assert taken(mailbox, inbox) == ["local1", "local3", "local2", "bus1", "bus3", "bus2"]
+
+
+def test_no_task_class_waits_for_the_end_of_another_one(mailbox: Mailbox) -> None:
+    inbox = WorkerInbox(mailbox, ["x", "y", "z"])
+    mailbox.put_runs([bus_run(f"x{number}") for number in range(5)])
+    assert inbox.get().task.id == "x0"
+    mailbox.put_runs([bus_run("z0", "z"), bus_run("z1", "z"), bus_run("y0", "y")])
+    assert [inbox.get().task.id for _ in range(7)] == ["y0", "z0", "x1", "z1", "x2", "x3", "x4"]
 
 
 def test_a_worker_takes_only_what_it_is_able_to_do(mailbox: Mailbox) -> None:
@@ -228,7 +236,7 @@ def test_waiting_tasks_can_be_taken_out_again(mailbox: Mailbox, inbox: WorkerInb
     removed = mailbox.remove_waiting("x", lambda run: run.task.id in ("1", "2"))
     assert removed == runs[1:3]
     assert mailbox.open_trees == 3
-    assert taken(mailbox, inbox) == ["local", "0", "3", "other"]
+    assert taken(mailbox, inbox) == ["local", "0", "other", "3"]
     assert mailbox.remove_waiting("x", lambda _: True) == []
 
 

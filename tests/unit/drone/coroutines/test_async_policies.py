@@ -144,7 +144,7 @@ class Limited(AsyncWorker):
 
 def test_a_coroutine_has_until_its_deadline_if_that_is_before_its_timeout(start: Start, client: Client) -> None:
     start(Limited)
-    soon = client.insert_task(Task(task_class="late", deadline=client.clock.wall() + 0.3))
+    soon = client.insert_task(Task(task_class="late", deadline=client.clock.wall() + 1.0))
     with pytest.raises(TaskFailed, match="its deadline passed while it was performed"):
         soon.result(SECONDS)
     assert events.get(timeout=SECONDS) == "late"
