@@ -1,4 +1,4 @@
-"""Group commit without a timer: while one batch syncs, the next collects.
+"""Group commit: while one batch syncs, the next collects.
 
 From: session.  To: store, and then back to queues and receipts.
 """
@@ -52,8 +52,7 @@ class Journal:
             store: where batches go.
             arrive: told of each message that is stored, or was done and is not after all.
             progress: called when something has ended.
-            quota: told of what is stored.
-            records: told of what a batch notes besides messages.
+            quota, records: told of what is stored, and of what a batch notes besides messages.
             refuse: called for each session whose messages could not be stored.
         """
         self.changes = 0
@@ -160,7 +159,10 @@ class Journal:
 
     def _submit(self, entry: Entry) -> None:
         self._syncing = entry
-        if entry.batch:
+        if entry.doomed:
+            reason, entry.doomed = entry.doomed, ""
+            self._done(StoreFull(reason))
+        elif entry.batch:
             self._store.submit(entry.batch, self._done)
         else:
             self._done(None)
@@ -188,8 +190,7 @@ class Journal:
     def _give_up_inserts(self, entry: Entry, reason: str) -> None:
         """Refuse what a full disk has no room for, and store the rest.
 
-        Who sent something loses the acks of this batch too: in a transaction they are one with what was sent, and what
-        is acked without its result would be lost.
+        Who sent something loses its acks in this batch, too: what is acked without its result would be lost.
         """
         if self.full is None:
             log.error("%s: new messages are refused", reason, extra=event("disk_full", reason=reason))
@@ -198,6 +199,7 @@ class Journal:
         if not entry.batch.inserts and not (notes and notes.opened):
             self._syncing = self._no_room = entry
             return
+        self._open.doom(entry, reason)
         rest = Entry()
         rest.batch.counts = entry.batch.counts
         rest.receipts.update((who, receipts) for who, receipts in entry.receipts.items() if who not in entry.authors)
