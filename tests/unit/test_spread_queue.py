@@ -161,9 +161,11 @@ def test_a_loop_that_ends_with_a_callback_in_it_holds_up_nobody(
     finally:
         worker.terminate()
         thread.join(SECONDS)
-        for task in asyncio.all_tasks(loop):
+        left = asyncio.all_tasks(loop)
+        for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
+        if left:  # or the loop was stopped before it began one
+            loop.run_until_complete(asyncio.wait(left))
         loop.close()
 
 
