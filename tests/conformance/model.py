@@ -125,10 +125,11 @@ class Model:
         if reader.queue.startswith("/queue/DLQ."):
             self.give_back(reader, covered, counted=True)
             return
+        mixed = len({each.stored for each in covered}) > 1  # what is not stored need not wait for the disk
         for each in covered:
             reader.held.remove(each)
             dead = Letter(each.body, f"/queue/DLQ.{each.queue.removeprefix('/queue/')}", self.number(), each.priority)
-            dead.stored, dead.count = each.stored, each.count + 1
+            dead.stored, dead.count, dead.late = each.stored, each.count + 1, mixed
             self.available.setdefault(dead.queue, []).append(dead)
 
     def crash(self, readers: list[Reader]) -> None:
